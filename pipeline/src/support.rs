@@ -1,0 +1,86 @@
+//! What this release understands but doesn't do yet. A field that would be ignored is refused, with a sentence that
+//! says so: a skipped `redact` would leak, a skipped `tls.ca` would trust the wrong server.
+//!
+//! This is the one place to delete from when a feature arrives.
+
+use crate::config::Reclaim;
+use crate::destination::{Compression, Destination, Kind};
+use crate::source::{FormatType, Source};
+use crate::transform::Transform;
+use crate::validate::FieldError;
+
+/// The sentence that every refusal ends with.
+pub const NOT_YET: &str = "is not supported by this version yet";
+
+/// An error that says that `path` does nothing yet.
+pub fn not_yet(path: impl Into<String>) -> FieldError {
+    FieldError::new(path, NOT_YET)
+}
+
+pub(crate) fn source(path: &str, source: &Source) -> Vec<FieldError> {
+    let utf8 = ["utf-8", "utf8"]
+        .iter()
+        .any(|label| source.encoding.eq_ignore_ascii_case(label));
+    [
+        (source.format.kind != FormatType::Text, "format.type"),
+        (source.multiline.is_some(), "multiline"),
+        (!utf8, "encoding"),
+    ]
+    .into_iter()
+    .filter(|(unsupported, _)| *unsupported)
+    .map(|(_, field)| not_yet(format!("{path}.{field}")))
+    .collect()
+}
+
+pub(crate) fn transforms(transforms: &[Transform]) -> Vec<FieldError> {
+    (0..transforms.len())
+        .map(|index| not_yet(format!("transforms[{index}]")))
+        .collect()
+}
+
+pub(crate) fn destination(path: &str, destination: &Destination, kind: Kind<'_>) -> Vec<FieldError> {
+    let built = matches!(kind, Kind::Stdout(_) | Kind::Http(_) | Kind::Loki(_));
+    [
+        (!built, kind.name()),
+        (destination.tls.is_some(), "tls"),
+        (destination.auth.is_some(), "auth"),
+        (destination.proxy.is_some(), "proxy"),
+        (destination.compression != Compression::Auto, "compression"),
+        (destination.retry.give_up_after.is_some(), "retry.giveUpAfter"),
+    ]
+    .into_iter()
+    .filter(|(unsupported, _)| *unsupported)
+    .map(|(_, field)| not_yet(format!("{path}.{field}")))
+    .collect()
+}
+
+pub(crate) fn reclaim(reclaim: Reclaim) -> Option<FieldError> {
+    (reclaim != Reclaim::Never).then(|| not_yet("reclaim"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config;
+
+    #[test]
+    fn what_does_nothing_yet_is_refused_and_named() {
+        let yaml = "pipelines: [{name: a, reclaim: AfterDelivery, \
+            sources: [{name: s, paths: [/a/b], format: {type: JSON}, multiline: {preset: Java}, encoding: latin1}], \
+            transforms: [{drop: {when: {field: body, matches: x}}}], \
+            destinations: [{name: d, kafka: {brokers: ['k:1'], topic: t}, tls: {serverName: x}, compression: Gzip}]}]";
+        let refused = config::load(yaml).unwrap().refused;
+        let paths: Vec<_> = refused[0].errors.iter().map(|error| error.path.as_str()).collect();
+        let expected = [
+            "sources[0].format.type",
+            "sources[0].multiline",
+            "sources[0].encoding",
+            "destinations[0].kafka",
+            "destinations[0].tls",
+            "destinations[0].compression",
+            "transforms[0]",
+            "reclaim",
+        ];
+        assert_eq!(paths, expected);
+        assert!(refused[0].errors.iter().all(|error| error.message == super::NOT_YET));
+    }
+}
