@@ -1,0 +1,148 @@
+//! The unit that travels from the reader to a destination, and what comes back.
+//!
+//! A batch holds the text of its records in one buffer; a record is a range of it. The raw path allocates nothing per
+//! line. A batch belongs to one destination and keeps, per file, the contiguous range of source bytes that it stands
+//! for: when the batch is settled, the position of that destination in that file moves to the end of the range.
+//!
+//! ```text
+//! text     GET / 200 1ms\nGET /x 404 2ms\n...        (line ends included, so that `Raw` output is one write)
+//! records  [start..end) offset time file             one per line, in reading order
+//! files    origin, source range                      one per file, in order of first appearance
+//! ```
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use pipeline::report::FailureReason;
+
+/// Where a record comes from; shared by all records of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Name of the source in its pipeline.
+    pub source: String,
+    /// The file as the application names it: `log.file.path`.
+    pub path: String,
+    /// Its last component: `log.file.name`.
+    pub name: String,
+    /// Resource attributes of the configuration, the pod and the source, merged and sorted by name.
+    pub resource: Vec<(String, String)>,
+    /// 128-bit identity of the file: birth time, inode and hash of its head. Stable over renames and restarts.
+    pub identity: u128,
+}
+
+/// One file's share of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRange {
+    pub origin: Arc<Origin>,
+    /// Source bytes: from the first record's offset to the end of the last one, newline included.
+    pub bytes: Range<u64>,
+}
+
+/// One line of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Range in [`Batch::text`], without the line end.
+    pub start: u32,
+    pub end: u32,
+    /// Index into [`Batch::files`].
+    pub file: u32,
+    /// Offset of the line's first byte in its file: `log.file.offset`.
+    pub offset: u64,
+    /// How many source bytes the line took, newline and cut-off rest included. Sums up to the file's ranges.
+    pub source_bytes: u32,
+    /// Nanoseconds since the Unix epoch. Rises by at least 1 from record to record of a file.
+    pub time: i64,
+    pub marks: Marks,
+}
+
+/// What was done to a line on the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The line was longer than `maxLineBytes` and is cut.
+    pub truncated: bool,
+    /// The line had no newline when it was shipped, or is the rest of such a line: `log.partial`.
+    pub partial: bool,
+}
+
+/// Records for one destination, in reading order.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Counts up per destination; settlements may come back in any order.
+    pub sequence: u64,
+    /// Every record's text followed by one `\n`.
+    pub text: Vec<u8>,
+    pub records: Vec<Record>,
+    pub files: Vec<FileRange>,
+}
+
+impl Batch {
+    /// The line without its end.
+    pub fn line(&self, record: &Record) -> &[u8] {
+        &self.text[record.start as usize..record.end as usize]
+    }
+
+    pub fn origin(&self, record: &Record) -> &Origin {
+        &self.files[record.file as usize].origin
+    }
+
+    /// What the batch stands for, in source bytes.
+    pub fn source_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes.end - file.bytes.start).sum()
+    }
+
+    /// What the batch costs while it is held, for the memory budget.
+    pub fn memory(&self) -> usize {
+        self.text.capacity() + self.records.capacity() * size_of::<Record>()
+    }
+}
+
+/// Why a record was given up. The names are metric labels and fields of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropCause {
+    Rejected,
+    Unconfirmed,
+    TooLarge,
+    GaveUp,
+}
+
+/// A batch whose every record met its fate: stored, or given up for a counted reason.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Given back so that its buffers can be used again.
+    pub batch: Batch,
+    /// Indexes into [`Batch::records`] that were given up; all others are acknowledged.
+    pub dropped: Vec<(usize, DropCause)>,
+}
+
+/// What one attempt to send came to, after `delivery.md` section 6: four meanings of a failure, and success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Stored, but for the records (index into [`Batch::records`]) that the destination refused by name or number.
+    Accepted { refused: Refusals },
+    /// Passes by itself: back off and send the same again.
+    Retry { failure: Failure, after: Option<std::time::Duration> },
+    /// Somebody has to act: the position stays, retry slowly, say it loudly.
+    Blocked { failure: Failure },
+    /// Too much at once: send the halves.
+    Split { failure: Failure },
+    /// The destination judged the content of the request. Only with more evidence may a record be given up.
+    Refused { failure: Failure },
+}
+
+/// Which records of an accepted request were not stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusals {
+    None,
+    /// These, by index.
+    Records(Vec<usize>),
+    /// So many, and the destination doesn't say which (Loki's `total ignored: N out of M`).
+    Count(usize),
+}
+
+/// What went wrong, for people and for metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub reason: FailureReason,
+    /// With the server's own words, at most 256 characters, without control characters.
+    pub message: String,
+}
