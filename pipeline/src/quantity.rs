@@ -77,7 +77,7 @@ fn parse(text: &str) -> Option<u64> {
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (unit, factor) in &UNITS[..4] {
-            if self.0 != 0 && self.0.is_multiple_of(factor) {
+            if self.0 != 0 && self.0.is_multiple_of(*factor) {
                 return write!(f, "{}{unit}", self.0 / factor);
             }
         }
