@@ -1,0 +1,170 @@
+//! Kubernetes quantities of CPU and memory, and counts that may be percentages, as users write them.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+/// A quantity of CPU or memory, kept as it was written. A number is accepted as well as a string.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Quantity(pub String);
+
+/// Requests and limits of the sidecar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resources {
+    /// What the scheduler sets aside. Always set, because a HorizontalPodAutoscaler needs it.
+    #[serde(default = "default_requests")]
+    pub requests: Amounts,
+    /// What the sidecar may use at most.
+    #[serde(default = "default_limits")]
+    pub limits: Amounts,
+}
+
+/// Amounts of CPU and memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Amounts {
+    /// CPU, for example `10m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Quantity>,
+    /// Memory, for example `64Mi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Quantity>,
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        Self {
+            requests: default_requests(),
+            limits: default_limits(),
+        }
+    }
+}
+
+fn default_requests() -> Amounts {
+    Amounts {
+        cpu: Some(Quantity("10m".to_owned())),
+        memory: Some(Quantity("16Mi".to_owned())),
+    }
+}
+
+fn default_limits() -> Amounts {
+    Amounts {
+        cpu: None,
+        memory: Some(Quantity("64Mi".to_owned())),
+    }
+}
+
+/// A number of Deployments, or a percentage of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Share {
+    Count(i32),
+    Percent(i32),
+}
+
+impl Share {
+    /// How many of `total`: percentages are rounded up, and at least one may always change.
+    pub fn of(&self, total: usize) -> usize {
+        let share = match *self {
+            Self::Count(count) => usize::try_from(count).unwrap_or(0),
+            Self::Percent(percent) => (total * usize::try_from(percent).unwrap_or(0)).div_ceil(100),
+        };
+        share.max(1)
+    }
+}
+
+impl Serialize for Share {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Count(count) => serializer.serialize_i32(*count),
+            Self::Percent(percent) => serializer.collect_str(&format_args!("{percent}%")),
+        }
+    }
+}
+
+/// A JSON number or string, borrowed by nobody: both types above read either.
+enum Scalar {
+    Number(String),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrText;
+        impl de::Visitor<'_> for NumberOrText {
+            type Value = Scalar;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or a string")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Scalar, E> {
+                Ok(Scalar::Number(number.to_string()))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Scalar, E> {
+                Ok(Scalar::Number(number.to_string()))
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Scalar, E> {
+                Ok(Scalar::Number(number.to_string()))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Scalar, E> {
+                Ok(Scalar::Text(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(NumberOrText)
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Scalar::deserialize(deserializer)? {
+            Scalar::Number(text) | Scalar::Text(text) => Ok(Self(text)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let parsed = match Scalar::deserialize(deserializer)? {
+            Scalar::Number(number) => number.parse().ok().map(Self::Count),
+            Scalar::Text(text) => text
+                .strip_suffix('%')
+                .and_then(|percent| percent.parse().ok())
+                .map(Self::Percent),
+        };
+        parsed.ok_or_else(|| de::Error::custom("expected a whole number or a percentage such as 10%"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_rounded_up_and_never_nothing() {
+        for (share, total, expected) in [
+            (Share::Percent(10), 12, 2),
+            (Share::Percent(10), 0, 1),
+            (Share::Count(3), 100, 3),
+            (Share::Percent(100), 7, 7),
+        ] {
+            assert_eq!(share.of(total), expected, "{share:?} of {total}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_strings_are_read() {
+        assert_eq!(serde_json::from_str::<Quantity>("1").unwrap(), Quantity("1".into()));
+        assert_eq!(
+            serde_json::from_str::<Quantity>("\"10m\"").unwrap(),
+            Quantity("10m".into())
+        );
+        assert_eq!(serde_json::from_str::<Share>("2").unwrap(), Share::Count(2));
+        assert_eq!(serde_json::from_str::<Share>("\"10%\"").unwrap(), Share::Percent(10));
+        assert!(serde_json::from_str::<Share>("\"ten\"").is_err());
+    }
+}
