@@ -1,5 +1,10 @@
 //! What users write. The doc comments are the descriptions in the CRD: `kubectl explain` shows them.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "printer columns of one type repeat `type_`; the lint takes them for one list"
+)]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use pipeline::config::{LogLevel, Reclaim};
