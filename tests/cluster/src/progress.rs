@@ -39,7 +39,13 @@ mod tests {
 
     #[test]
     fn elapsed_times_read_as_a_column() {
-        let cases = [(0, "    0.0 s"), (3_249, "    3.2 s"), (59_999, "   59.9 s"), (60_000, "  1 m 00 s"), (754_000, " 12 m 34 s")];
+        let cases = [
+            (0, "    0.0 s"),
+            (3_249, "    3.2 s"),
+            (59_999, "   59.9 s"),
+            (60_000, "  1 m 00 s"),
+            (754_000, " 12 m 34 s"),
+        ];
         for (milliseconds, expected) in cases {
             assert_eq!(clock(Duration::from_millis(milliseconds)), expected);
         }

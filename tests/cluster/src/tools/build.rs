@@ -64,7 +64,10 @@ pub(super) fn flags(tool: &Tool) -> [&'static str; 3] {
 pub(super) fn build(tool: &'static Tool, program: &Path) -> Result<(), BuildError> {
     let folder = cache::module_folder(tool);
     let unfinished = program.with_file_name(format!(".{}.{}", tool.name, std::process::id()));
-    progress::say(format_args!("building {} from {} (once, then cached)", tool.name, tool.package));
+    progress::say(format_args!(
+        "building {} from {} (once, then cached)",
+        tool.name, tool.package
+    ));
     let began = Instant::now();
     let mut go = Command::new("go")
         .arg("build")
@@ -78,15 +81,33 @@ pub(super) fn build(tool: &'static Tool, program: &Path) -> Result<(), BuildErro
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|source| BuildError::NoGo { tool: tool.name, source })?;
-    let (status, output) = wait_telling(tool, &mut go, began)
-        .map_err(|source| BuildError::Keep { tool: tool.name, path: program.to_owned(), source })?;
+        .map_err(|source| BuildError::NoGo {
+            tool: tool.name,
+            source,
+        })?;
+    let (status, output) = wait_telling(tool, &mut go, began).map_err(|source| BuildError::Keep {
+        tool: tool.name,
+        path: program.to_owned(),
+        source,
+    })?;
     if !status.success() {
-        return Err(BuildError::Failed { tool: tool.name, folder, status, output });
+        return Err(BuildError::Failed {
+            tool: tool.name,
+            folder,
+            status,
+            output,
+        });
     }
-    std::fs::rename(&unfinished, program)
-        .map_err(|source| BuildError::Keep { tool: tool.name, path: program.to_owned(), source })?;
-    progress::say(format_args!("built {} in {}", tool.name, progress::duration(began.elapsed())));
+    std::fs::rename(&unfinished, program).map_err(|source| BuildError::Keep {
+        tool: tool.name,
+        path: program.to_owned(),
+        source,
+    })?;
+    progress::say(format_args!(
+        "built {} in {}",
+        tool.name,
+        progress::duration(began.elapsed())
+    ));
     Ok(())
 }
 
@@ -95,7 +116,9 @@ fn wait_telling(tool: &Tool, go: &mut Child, began: Instant) -> io::Result<(Exit
     let stderr = go.stderr.take();
     let reader = thread::spawn(move || {
         let mut bytes = Vec::new();
-        stderr.map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut bytes)).map(|_| bytes)
+        stderr
+            .map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut bytes))
+            .map(|_| bytes)
     });
     let mut told = Instant::now();
     let status = loop {
@@ -103,11 +126,18 @@ fn wait_telling(tool: &Tool, go: &mut Child, began: Instant) -> io::Result<(Exit
             break status;
         }
         if told.elapsed() >= STILL_ALIVE {
-            progress::say(format_args!("still building {} ({})", tool.name, progress::duration(began.elapsed())));
+            progress::say(format_args!(
+                "still building {} ({})",
+                tool.name,
+                progress::duration(began.elapsed())
+            ));
             told = Instant::now();
         }
         thread::sleep(Duration::from_millis(100));
     };
     let bytes = reader.join().unwrap_or_else(|_| Ok(Vec::new()))?;
-    Ok((status, crate::last_lines(&String::from_utf8_lossy(&bytes), LINES_SHOWN)))
+    Ok((
+        status,
+        crate::files::last_lines(&String::from_utf8_lossy(&bytes), LINES_SHOWN),
+    ))
 }

@@ -50,7 +50,10 @@ impl Slot {
         let root = folder_of_caches()?.join("logshipping/tools");
         let program = root.join(key(tool)?).join(tool.name);
         let folder = program.parent().unwrap_or(&root);
-        fs::create_dir_all(folder).map_err(|source| CacheError::Folder { path: folder.to_owned(), source })?;
+        fs::create_dir_all(folder).map_err(|source| CacheError::Folder {
+            path: folder.to_owned(),
+            source,
+        })?;
         Ok(Self { root, program })
     }
 
@@ -65,7 +68,10 @@ impl Slot {
 
     /// Takes the lock of all builds; `on_wait` is called when somebody else has it.
     pub(super) fn lock(&self, on_wait: impl FnOnce()) -> Result<BuildLock, CacheError> {
-        let failed = |source| CacheError::Folder { path: self.root.clone(), source };
+        let failed = |source| CacheError::Folder {
+            path: self.root.clone(),
+            source,
+        };
         let file = File::create(self.root.join("lock")).map_err(failed)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             on_wait();
@@ -96,8 +102,14 @@ fn key(tool: &Tool) -> Result<String, CacheError> {
 }
 
 fn folder_of_caches() -> Result<PathBuf, CacheError> {
-    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache"))).ok_or(CacheError::NoHome)
+    let set = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    set("XDG_CACHE_HOME")
+        .or_else(|| set("HOME").map(|home| home.join(".cache")))
+        .ok_or(CacheError::NoHome)
 }
 
 #[cfg(test)]

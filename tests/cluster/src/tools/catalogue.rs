@@ -28,18 +28,41 @@ const KUBERNETES: &str = concat!(
 const TOOLS: &[Tool] = &[
     kubernetes("etcd", "go.etcd.io/etcd/server/v3"),
     kubernetes("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
-    kubernetes("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    kubernetes(
+        "kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+    ),
     kubernetes("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
     kubernetes("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
     kubernetes("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
     kubernetes("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
-    Tool { name: "helm", module: "helm", package: "helm.sh/helm/v4/cmd/helm", linker_flags: STRIPPED },
-    Tool { name: "loki", module: "loki", package: "github.com/grafana/loki/v3/cmd/loki", linker_flags: STRIPPED },
-    Tool { name: "logcli", module: "loki", package: "github.com/grafana/loki/v3/cmd/logcli", linker_flags: STRIPPED },
+    Tool {
+        name: "helm",
+        module: "helm",
+        package: "helm.sh/helm/v4/cmd/helm",
+        linker_flags: STRIPPED,
+    },
+    Tool {
+        name: "loki",
+        module: "loki",
+        package: "github.com/grafana/loki/v3/cmd/loki",
+        linker_flags: STRIPPED,
+    },
+    Tool {
+        name: "logcli",
+        module: "loki",
+        package: "github.com/grafana/loki/v3/cmd/logcli",
+        linker_flags: STRIPPED,
+    },
 ];
 
 const fn kubernetes(name: &'static str, package: &'static str) -> Tool {
-    Tool { name, module: "kubernetes", package, linker_flags: KUBERNETES }
+    Tool {
+        name,
+        module: "kubernetes",
+        package,
+        linker_flags: KUBERNETES,
+    }
 }
 
 /// A name that isn't in the catalogue.
@@ -53,7 +76,10 @@ pub struct UnknownTool {
 impl Tool {
     /// Looks a program up.
     pub fn named(name: &str) -> Result<&'static Self, UnknownTool> {
-        TOOLS.iter().find(|tool| tool.name == name).ok_or_else(|| UnknownTool { name: name.to_owned() })
+        TOOLS
+            .iter()
+            .find(|tool| tool.name == name)
+            .ok_or_else(|| UnknownTool { name: name.to_owned() })
     }
 }
 
@@ -70,7 +96,9 @@ mod tests {
     fn every_tool_is_declared_in_the_module_that_pins_it() {
         for tool in TOOLS {
             let go_mod = std::fs::read_to_string(cache::module_folder(tool).join("go.mod")).unwrap();
-            let declared = go_mod.lines().any(|line| line.trim_start_matches("tool").trim() == tool.package);
+            let declared = go_mod
+                .lines()
+                .any(|line| line.trim_start_matches("tool").trim() == tool.package);
             assert!(declared, "{} lacks a tool directive for {}", tool.module, tool.package);
         }
     }
@@ -79,14 +107,24 @@ mod tests {
     fn kubernetes_calls_itself_by_the_version_that_is_pinned() {
         let api_server = Tool::named("kube-apiserver").unwrap();
         let go_mod = std::fs::read_to_string(cache::module_folder(api_server).join("go.mod")).unwrap();
-        let pinned = go_mod.lines().find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes ")).unwrap();
+        let pinned = go_mod
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "))
+            .unwrap();
         let version = pinned.split_whitespace().next().unwrap();
-        assert_eq!(KUBERNETES.matches(&format!("gitVersion={version}")).count(), 2, "{KUBERNETES} is not {version}");
+        assert_eq!(
+            KUBERNETES.matches(&format!("gitVersion={version}")).count(),
+            2,
+            "{KUBERNETES} is not {version}"
+        );
     }
 
     #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let sentence = Tool::named("kubelte").unwrap_err().to_string();
-        assert!(sentence.contains("\"kubelte\"") && sentence.contains("kubelet"), "{sentence}");
+        assert!(
+            sentence.contains("\"kubelte\"") && sentence.contains("kubelet"),
+            "{sentence}"
+        );
     }
 }

@@ -66,7 +66,10 @@ pub fn ensure(name: &str) -> Result<PathBuf, ToolError> {
 
 /// The paths of several programs by their names.
 pub fn ensure_all<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<String, PathBuf>, ToolError> {
-    names.into_iter().map(|name| Ok((name.to_owned(), ensure(name)?))).collect()
+    names
+        .into_iter()
+        .map(|name| Ok((name.to_owned(), ensure(name)?)))
+        .collect()
 }
 
 fn in_folder_of_the_user(name: &str) -> Option<PathBuf> {

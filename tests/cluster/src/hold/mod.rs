@@ -1,0 +1,156 @@
+//! The holder: the process that a cluster lives and dies with.
+//!
+//! `cluster hold SPEC` claims the cluster's folder, starts what the [`Spec`] asks for, reports, and then serves requests
+//! until it is told to stop, its lifeline is cut, or a component dies. Whatever the reason, it ends all children first
+//! and removes the folder last. When the holder itself is killed, the kernel kills its children with it
+//! (see [`crate::child`]), and the next start sweeps up the folder (see [`home`]).
+
+mod bring_up;
+pub(crate) mod home;
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use home::{Home, HomeError};
+
+use crate::component::MissingTool;
+use crate::credentials::CredentialsError;
+use crate::layout::Layout;
+use crate::protocol::{Answer, Facts, Report, Request, Shape, Spec};
+use crate::supervisor::{Death, SpawnError};
+use crate::watch::{Event, WaitError, Watch};
+
+/// Clients are local and send one short line.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why a cluster ended otherwise than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum HoldError {
+    /// The folder can't be had.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Certificates or kubeconfigs.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// A program is missing.
+    #[error(transparent)]
+    Tool(#[from] MissingTool),
+    /// A program doesn't start.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// Something never got ready.
+    #[error(transparent)]
+    Wait(#[from] WaitError),
+    /// A component died while the cluster ran.
+    #[error(transparent)]
+    Died(#[from] Death),
+    /// The system refused something.
+    #[error("cannot {doing}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// For `map_err`.
+fn system(doing: &'static str) -> impl FnOnce(io::Error) -> HoldError {
+    move |source| HoldError::System { doing, source }
+}
+
+/// Holds the cluster until its end.
+pub fn hold(spec: &str) -> ExitCode {
+    let outcome = match serde_json::from_str::<Spec>(spec) {
+        Ok(spec) => hold_spec(&spec),
+        Err(error) => Err(format!("the holder does not understand what to hold: {error}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            report(&Report::Failed(sentence));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn hold_spec(spec: &Spec) -> Result<(), String> {
+    // Ctrl-C at the starter's terminal must not reach the cluster before the starter has had its say.
+    let _ = rustix::process::setsid();
+    let home = Home::claim(Layout::at(spec.folder.clone()), &spec.name).map_err(|error| sentence(&error))?;
+    match run(spec, home.layout()) {
+        Ok(()) | Err(HoldError::Wait(WaitError::ToldToStop)) => Ok(()),
+        Err(error) => {
+            let text = sentence(&error);
+            Err(home.keep_logs().map_or(text.clone(), |logs| {
+                format!("{text}\nall logs are in {}", logs.display())
+            }))
+        }
+    }
+}
+
+fn run(spec: &Spec, layout: &Layout) -> Result<(), HoldError> {
+    let mut watch = Watch::new(spec.lifetime).map_err(system("watch for signals"))?;
+    let facts = match spec.shape {
+        Shape::ControlPlane | Shape::Node => bring_up::on_loopback(spec, layout, &mut watch)?,
+    };
+    let control = UnixListener::bind(layout.control_socket()).map_err(system("make the control socket"))?;
+    watch.listen(control);
+    write_facts(layout, &facts).map_err(system("write down what the cluster is"))?;
+    report(&Report::Ready(facts));
+    serve(&mut watch)
+}
+
+fn serve(watch: &mut Watch) -> Result<(), HoldError> {
+    loop {
+        match watch.next().map_err(WaitError::from)? {
+            Event::Quiet => {}
+            Event::LifelineCut | Event::Signalled => return Ok(()),
+            Event::Died(death) => return Err(death.into()),
+            Event::Client(client) => {
+                // A client that goes away in the middle of its request is its own problem.
+                if matches!(answer(&client), Ok(Answer::Stopping)) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+fn answer(client: &UnixStream) -> io::Result<Answer> {
+    client.set_read_timeout(Some(CLIENT_PATIENCE))?;
+    client.set_write_timeout(Some(CLIENT_PATIENCE))?;
+    let mut line = String::new();
+    BufReader::new(client).read_line(&mut line)?;
+    let answer = match serde_json::from_str(&line) {
+        Ok(Request::Stop) => Answer::Stopping,
+        Ok(Request::Publish { .. }) => Answer::Refused("without a node there is nothing to publish".to_owned()),
+        Err(error) => Answer::Refused(format!("not a request: {error}")),
+    };
+    let mut client = client;
+    writeln!(client, "{}", serde_json::to_string(&answer)?)?;
+    Ok(answer)
+}
+
+fn write_facts(layout: &Layout, facts: &Facts) -> io::Result<()> {
+    crate::files::write_private(&layout.facts(), &serde_json::to_vec_pretty(facts)?)
+}
+
+/// Tells the starter. Once it has heard enough it closes the pipe, and then nobody needs to be told.
+fn report(report: &Report) {
+    let mut stdout = io::stdout().lock();
+    let line = serde_json::to_string(report).unwrap_or_default();
+    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}
+
+fn say(line: &str) {
+    report(&Report::Progress(line.to_owned()));
+}
+
+/// An error with its causes, as one sentence.
+pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,96 @@
+//! What is said between a cluster's holder and those who start and use it: JSON, one value a line.
+//!
+//! Three conversations:
+//! * the starter gives the holder a [`Spec`] (one argument) and reads [`Report`]s from its standard output;
+//! * clients send a [`Request`] to the holder's control socket and read one [`Answer`];
+//! * [`Facts`] lie in the cluster's folder, for clients that come later.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What to hold.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Spec {
+    /// The cluster's name, unique among the user's clusters.
+    pub(crate) name: String,
+    /// The cluster's folder.
+    pub(crate) folder: PathBuf,
+    pub(crate) shape: Shape,
+    pub(crate) lifetime: Lifetime,
+    /// Programs by name, all of those the shape needs.
+    pub(crate) tools: BTreeMap<String, PathBuf>,
+}
+
+/// How much of Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Shape {
+    /// etcd, API server and controllers on loopback. Needs no privileges; no pod ever runs.
+    ControlPlane,
+    /// A whole node, in namespaces of its own. Needs root.
+    Node,
+}
+
+/// What ends the cluster, apart from being told to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Lifetime {
+    /// It ends with whoever holds the other end of the holder's standard input.
+    Held,
+    /// It stays until it is told to stop.
+    Detached,
+}
+
+/// What the holder tells its starter. After `Ready` only `Failed` can follow.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Report {
+    /// What is happening.
+    Progress(String),
+    Ready(Facts),
+    /// The cluster is gone, and why.
+    Failed(String),
+}
+
+/// What clients need to know of a running cluster.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Facts {
+    /// The cluster's name.
+    pub name: String,
+    /// How much of Kubernetes it is.
+    pub shape: Shape,
+    /// The process that holds it.
+    pub holder: u32,
+    /// The API server's address on the host's loopback.
+    pub server: String,
+    /// The administrator's kubeconfig.
+    pub kubeconfig: PathBuf,
+    /// The folder of logs.
+    pub logs: PathBuf,
+    /// The pinned kubectl.
+    pub kubectl: PathBuf,
+}
+
+/// What a client may ask.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Request {
+    /// End the cluster and remove all of it.
+    Stop,
+    /// Make an address of the cluster reachable on the host's loopback.
+    Publish { target: SocketAddr, host_port: Option<u16> },
+}
+
+/// What the holder answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Answer {
+    /// It will be gone when its folder is.
+    Stopping,
+    Published(SocketAddr),
+    Refused(String),
+}

@@ -1,0 +1,150 @@
+//! The children of a cluster: each has a log, and none outlives whoever started it.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+
+use crate::child::dies_with_parent;
+use crate::component::Launch;
+use crate::files;
+
+/// The end of a dead component's log says why it died.
+const LINES_SHOWN: usize = 20;
+
+/// A component can't be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start {component} ({})", program.display())]
+pub struct SpawnError {
+    component: &'static str,
+    program: PathBuf,
+    source: io::Error,
+}
+
+/// A component ended, which none does by itself.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{component} ended ({status}); the end of its log:\n{}",
+    files::tail(log, LINES_SHOWN)
+)]
+pub struct Death {
+    component: &'static str,
+    status: ExitStatus,
+    log: PathBuf,
+}
+
+#[derive(Debug)]
+struct Supervised {
+    component: &'static str,
+    log: PathBuf,
+    child: Child,
+}
+
+/// Starts components, notices deaths, and ends what is left when dropped.
+///
+/// Use it from one thread that stays until the end: the kernel kills the children with the thread that started them.
+#[derive(Debug, Default)]
+pub(crate) struct Supervisor {
+    children: Vec<Supervised>,
+}
+
+impl Supervisor {
+    /// Starts a component whose output goes to `log`.
+    pub(crate) fn start(&mut self, launch: &Launch, log: &Path) -> Result<(), SpawnError> {
+        let failed = |source| SpawnError {
+            component: launch.name,
+            program: launch.program.clone(),
+            source,
+        };
+        let output = File::create(log).map_err(failed)?;
+        let errors = output.try_clone().map_err(failed)?;
+        let mut command = launch.command();
+        command.stdin(Stdio::null()).stdout(output).stderr(errors);
+        let child = dies_with_parent(&mut command).spawn().map_err(failed)?;
+        self.children.push(Supervised {
+            component: launch.name,
+            log: log.to_owned(),
+            child,
+        });
+        Ok(())
+    }
+
+    /// The first component found dead, if any.
+    pub(crate) fn death(&mut self) -> Option<Death> {
+        self.children.iter_mut().find_map(|supervised| {
+            let status = supervised.child.try_wait().ok().flatten()?;
+            Some(Death {
+                component: supervised.component,
+                status,
+                log: supervised.log.clone(),
+            })
+        })
+    }
+
+    /// Kills all components, the latest first. They get no time to tidy up: all they have is thrown away.
+    pub(crate) fn stop(&mut self) {
+        for supervised in self.children.iter_mut().rev() {
+            // Fails when it is dead already.
+            let _ = supervised.child.kill();
+        }
+        for mut supervised in self.children.drain(..) {
+            let _ = supervised.child.wait();
+        }
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn shell(script: &str) -> Launch {
+        let arguments = vec!["-c".to_owned(), script.to_owned()];
+        Launch {
+            name: "shell",
+            program: PathBuf::from("/bin/sh"),
+            arguments,
+        }
+    }
+
+    #[test]
+    fn a_death_is_noticed_and_told_with_the_end_of_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut supervisor = Supervisor::default();
+        supervisor
+            .start(&shell("echo out of luck >&2; exit 3"), &folder.path().join("shell.log"))
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let death = loop {
+            if let Some(death) = supervisor.death() {
+                break death;
+            }
+            assert!(Instant::now() < deadline, "nobody noticed");
+            std::thread::yield_now();
+        };
+        assert_eq!(
+            death.to_string(),
+            "shell ended (exit status: 3); the end of its log:\nout of luck"
+        );
+    }
+
+    #[test]
+    fn no_child_outlives_its_supervisor() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut supervisor = Supervisor::default();
+        supervisor
+            .start(&shell("sleep 600"), &folder.path().join("shell.log"))
+            .unwrap();
+        let process = PathBuf::from(format!("/proc/{}", supervisor.children[0].child.id()));
+        assert!(process.exists());
+        drop(supervisor);
+        assert!(!process.exists());
+    }
+}
