@@ -5,3 +5,8 @@
 //! destination holds back only its own position, and memory stays flat.
 
 pub mod batch;
+pub mod destination;
+pub mod logging;
+pub mod metrics;
+pub mod sending;
+pub mod serve;
