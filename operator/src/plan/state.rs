@@ -1,0 +1,56 @@
+//! How a Deployment stands, in terms that the status of a LogShipping is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crds::conditions::Reason;
+
+/// How one Deployment stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetState {
+    /// By name of the LogShipping, for each that selects it.
+    pub shippings: BTreeMap<String, ShippingState>,
+    /// LogShippings that the Deployment carries now, before the plan is carried out, whether they still select it or
+    /// not. Its finalizer may go when no Deployment carries a LogShipping any more.
+    pub carried: BTreeSet<String>,
+    /// What pods should run: by shape, the hash of the configuration and the revision of each pipeline in it.
+    pub configs: BTreeMap<String, ExpectedConfig>,
+    /// Image of the sidecar in the template as it will be after the plan.
+    pub sidecar_image: Option<String>,
+}
+
+/// What the sidecar of a pod of some shape should have loaded, after the plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExpectedConfig {
+    /// `hash` of the configuration.
+    pub hash: String,
+    /// Revisions by name of the pipeline (`namespace/name`).
+    pub revisions: BTreeMap<String, String>,
+}
+
+/// How the Deployment stands, seen from one LogShipping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShippingState {
+    /// Revision that the Deployment's configuration will carry after the plan; none when it carries none.
+    pub revision: Option<String>,
+    pub standing: Standing,
+}
+
+/// Whether a LogShipping has what it wants from a Deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The template carries the sidecar as desired, and so does the ConfigMap; judged from the objects.
+    Injected,
+    /// The plan changes the Deployment's template or its ConfigMap.
+    InProgress,
+    /// Left alone on purpose; nothing is wrong with the LogShipping.
+    Skipped(Finding),
+    /// Can't be done: somebody has to act.
+    Failed(Finding),
+}
+
+/// Why, in a sentence that says what is wrong, where, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub reason: Reason,
+    pub message: String,
+}
