@@ -1,1 +1,53 @@
-fn main() {}
+//! The project's chores, one module each. `make help` lists the ones that people use.
+//!
+//! Chores say what they do on standard error, with the time since they began; standard output carries results.
+
+mod generate;
+mod images;
+mod process;
+mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "xtask", about = "The project's chores")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Write the files that are generated from code
+    Generate {
+        /// Write nothing; fail where a file is not what would be generated
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build container images as archives that ctr, docker, kind and registries take
+    Images {
+        /// Folder of the archives [default: target/images]
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// operator, sidecar, server, loki [default: the first three]
+        names: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().chore {
+        Chore::Generate { check: false } => generate::write(),
+        Chore::Generate { check: true } => generate::check(),
+        Chore::Images { out, names } => images::chore(out, &names),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
