@@ -3,7 +3,9 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-/// The node.
+/// The node's name.
+pub const NODE_NAME: &str = "node1";
+/// The node's address.
 pub const NODE: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 1);
 /// The network of the node's address.
 pub const NODES: Range = Range {

@@ -1,6 +1,7 @@
 //! Who is who in a cluster: one certificate and one kubeconfig for each component, and for people.
 
-use crate::component::{kube_apiserver, kube_controller_manager};
+use crate::addresses;
+use crate::component::{kube_apiserver, kube_controller_manager, kube_proxy, kube_scheduler, kubelet};
 use crate::kubeconfig::{self, Identity, KubeconfigError};
 use crate::layout::Layout;
 use crate::pki::{self, Leaf, PkiError, Usage};
@@ -30,7 +31,7 @@ struct Client {
     group: Option<&'static str>,
 }
 
-const CLIENTS: [Client; 2] = [
+const OF_CONTROL_PLANE: [Client; 2] = [
     Client {
         name: ADMINISTRATOR,
         user: ADMINISTRATOR,
@@ -39,6 +40,18 @@ const CLIENTS: [Client; 2] = [
     Client {
         name: kube_controller_manager::NAME,
         user: "system:kube-controller-manager",
+        group: None,
+    },
+];
+const OF_NODE: [Client; 2] = [
+    Client {
+        name: kube_scheduler::NAME,
+        user: "system:kube-scheduler",
+        group: None,
+    },
+    Client {
+        name: kube_proxy::NAME,
+        user: "system:kube-proxy",
         group: None,
     },
 ];
@@ -59,26 +72,51 @@ pub(crate) fn make(layout: &Layout, server: &str) -> Result<(), CredentialsError
         usage: serving,
     };
     pki.make_leaf(pki::CA, &server_leaf)?;
-    pki.make_leaf(
-        pki::CA,
-        &client_leaf(
-            kube_apiserver::KUBELET_CLIENT,
-            kube_apiserver::KUBELET_CLIENT,
-            Some(MASTERS),
-        ),
-    )?;
     let front_proxy = client_leaf(
         kube_apiserver::FRONT_PROXY_CLIENT,
         kube_apiserver::FRONT_PROXY_CLIENT,
         None,
     );
     pki.make_leaf(pki::FRONT_PROXY_CA, &front_proxy)?;
-    for client in CLIENTS {
-        pki.make_leaf(pki::CA, &client_leaf(client.name, client.user, client.group))?;
-        let config = kubeconfig::render(client.name, server, &pki, &Identity::Certificate(client.name));
-        kubeconfig::write(&layout.kubeconfig_of(client.name), &config)?;
+    make_clients(layout, server, &OF_CONTROL_PLANE)
+}
+
+/// Makes what a node needs besides.
+pub(crate) fn make_for_node(layout: &Layout, server: &str) -> Result<(), CredentialsError> {
+    let pki = layout.pki();
+    let to_kubelet = client_leaf(
+        kube_apiserver::KUBELET_CLIENT,
+        kube_apiserver::KUBELET_CLIENT,
+        Some(MASTERS),
+    );
+    pki.make_leaf(pki::CA, &to_kubelet)?;
+    let names = kubelet::names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let user = format!("system:node:{}", addresses::NODE_NAME);
+    let kubelet_leaf = Leaf {
+        name: kubelet::NAME,
+        common_name: &user,
+        organisation: Some("system:nodes"),
+        usage: Usage::Both(&names),
+    };
+    pki.make_leaf(pki::CA, &kubelet_leaf)?;
+    write_kubeconfig(layout, server, kubelet::NAME)?;
+    make_clients(layout, server, &OF_NODE)
+}
+
+fn make_clients(layout: &Layout, server: &str, clients: &[Client]) -> Result<(), CredentialsError> {
+    for client in clients {
+        layout
+            .pki()
+            .make_leaf(pki::CA, &client_leaf(client.name, client.user, client.group))?;
+        write_kubeconfig(layout, server, client.name)?;
     }
     Ok(())
+}
+
+fn write_kubeconfig(layout: &Layout, server: &str, name: &str) -> Result<(), CredentialsError> {
+    let config = kubeconfig::render(name, server, &layout.pki(), &Identity::Certificate(name));
+    Ok(kubeconfig::write(&layout.kubeconfig_of(name), &config)?)
 }
 
 /// Writes the administrator's kubeconfig for `server` as the host sees it.

@@ -22,6 +22,8 @@ pub(crate) struct Spec {
     pub(crate) lifetime: Lifetime,
     /// Programs by name, all of those the shape needs.
     pub(crate) tools: BTreeMap<String, PathBuf>,
+    /// Image archives that a node has from the start.
+    pub(crate) images: Vec<PathBuf>,
 }
 
 /// How much of Kubernetes.
@@ -51,6 +53,8 @@ pub(crate) enum Report {
     /// What is happening.
     Progress(String),
     Ready(Facts),
+    /// The node's init to the holder: everything inside is ready.
+    NodeReady,
     /// The cluster is gone, and why.
     Failed(String),
 }
@@ -65,6 +69,8 @@ pub struct Facts {
     pub shape: Shape,
     /// The process that holds it.
     pub holder: u32,
+    /// The first process of the node's namespaces, as the host sees it.
+    pub init: Option<u32>,
     /// The API server's address on the host's loopback.
     pub server: String,
     /// The administrator's kubeconfig.
@@ -82,7 +88,15 @@ pub(crate) enum Request {
     /// End the cluster and remove all of it.
     Stop,
     /// Make an address of the cluster reachable on the host's loopback.
-    Publish { target: SocketAddr, host_port: Option<u16> },
+    Publish(Publish),
+}
+
+/// Which address, and on which port of the host: any free one, if none is named.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Publish {
+    pub(crate) target: SocketAddr,
+    pub(crate) host_port: Option<u16>,
 }
 
 /// What the holder answers.

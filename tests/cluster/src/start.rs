@@ -8,6 +8,8 @@ use std::thread;
 
 use crate::binary::{self, BinaryError};
 use crate::layout::Layout;
+use crate::node::PauseError;
+use crate::node::pause;
 use crate::progress;
 use crate::protocol::{Facts, Lifetime, Report, Shape, Spec};
 use crate::tools::{self, ToolError};
@@ -18,6 +20,9 @@ pub enum StartError {
     /// A name that can't be a folder's.
     #[error("{0:?} is no name for a cluster: use small letters, digits and dashes, at most 30")]
     Name(String),
+    /// The pause image is missing.
+    #[error(transparent)]
+    Pause(#[from] PauseError),
     /// A program is missing.
     #[error(transparent)]
     Tool(#[from] ToolError),
@@ -63,13 +68,20 @@ pub(crate) fn layout(name: &str) -> Result<Layout, StartError> {
 /// Starts a cluster and waits until it is ready.
 pub(crate) fn start(name: &str, shape: Shape, lifetime: Lifetime) -> Result<Started, StartError> {
     let layout = layout(name)?;
+    let images = match shape {
+        Shape::ControlPlane => Vec::new(),
+        Shape::Node => vec![pause::ensure()?],
+    };
+    let (name, folder) = (name.to_owned(), layout.folder().to_owned());
     let spec = Spec {
-        name: name.to_owned(),
-        folder: layout.folder().to_owned(),
+        name,
+        folder,
         shape,
         lifetime,
         tools: tools(shape)?,
+        images,
     };
+    let name = &spec.name;
     progress::say(format_args!("starting {} {name:?}", describe(shape)));
     let mut holder = spawn(&spec)?;
     let lifeline = holder.stdin.take();
@@ -136,6 +148,7 @@ fn follow(reports: &mut Reports) -> Result<Facts, StartError> {
         match serde_json::from_str(&line?).map_err(io::Error::from)? {
             Report::Progress(text) => progress::say(text),
             Report::Ready(facts) => return Ok(facts),
+            Report::NodeReady => {}
             Report::Failed(sentence) => return Err(StartError::Failed(sentence)),
         }
     }

@@ -2,10 +2,13 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 
-use crate::child::dies_with_parent;
+use rustix::process::{WaitOptions, wait};
+
+use crate::child::{Parent, dies_with_parent};
 use crate::component::Launch;
 use crate::files;
 
@@ -43,12 +46,30 @@ struct Supervised {
 /// Starts components, notices deaths, and ends what is left when dropped.
 ///
 /// Use it from one thread that stays until the end: the kernel kills the children with the thread that started them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Supervisor {
     children: Vec<Supervised>,
+    orphans: Orphans,
+}
+
+/// Who gets the processes whose parent has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Orphans {
+    /// The system's init.
+    OfOthers,
+    /// This process, being process 1 of its namespace. It must wait for them, or they stay as zombies for ever; and it
+    /// must not run a command in another thread, whose end it would take away.
+    OfOurs,
 }
 
 impl Supervisor {
+    pub(crate) fn new(orphans: Orphans) -> Self {
+        Self {
+            children: Vec::new(),
+            orphans,
+        }
+    }
+
     /// Starts a component whose output goes to `log`.
     pub(crate) fn start(&mut self, launch: &Launch, log: &Path) -> Result<(), SpawnError> {
         let failed = |source| SpawnError {
@@ -60,17 +81,31 @@ impl Supervisor {
         let errors = output.try_clone().map_err(failed)?;
         let mut command = launch.command();
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
-        let child = dies_with_parent(&mut command).spawn().map_err(failed)?;
+        let child = dies_with_parent(&mut command, Parent::Visible)
+            .spawn()
+            .map_err(failed)?;
+        self.adopt(launch.name, child, log);
+        Ok(())
+    }
+
+    /// Takes charge of a child that was started in a way of its own.
+    pub(crate) fn adopt(&mut self, component: &'static str, child: Child, log: &Path) {
         self.children.push(Supervised {
-            component: launch.name,
+            component,
             log: log.to_owned(),
             child,
         });
-        Ok(())
     }
 
     /// The first component found dead, if any.
     pub(crate) fn death(&mut self) -> Option<Death> {
+        match self.orphans {
+            Orphans::OfOthers => self.death_of_child(),
+            Orphans::OfOurs => self.death_of_any(),
+        }
+    }
+
+    fn death_of_child(&mut self) -> Option<Death> {
         self.children.iter_mut().find_map(|supervised| {
             let status = supervised.child.try_wait().ok().flatten()?;
             Some(Death {
@@ -79,6 +114,23 @@ impl Supervisor {
                 log: supervised.log.clone(),
             })
         })
+    }
+
+    /// Waits for whatever has ended: a component, or an orphan that nobody else waits for.
+    fn death_of_any(&mut self) -> Option<Death> {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            let is_it = |supervised: &Supervised| supervised.child.id().cast_signed() == pid.as_raw_pid();
+            if let Some(position) = self.children.iter().position(is_it) {
+                // Its process id is free again, so it must not be killed by it.
+                let Supervised { component, log, .. } = self.children.remove(position);
+                return Some(Death {
+                    component,
+                    status: ExitStatus::from_raw(status.as_raw()),
+                    log,
+                });
+            }
+        }
+        None
     }
 
     /// Kills all components, the latest first. They get no time to tidy up: all they have is thrown away.
@@ -117,7 +169,7 @@ mod tests {
     #[test]
     fn a_death_is_noticed_and_told_with_the_end_of_the_log() {
         let folder = tempfile::tempdir().unwrap();
-        let mut supervisor = Supervisor::default();
+        let mut supervisor = Supervisor::new(Orphans::OfOthers);
         supervisor
             .start(&shell("echo out of luck >&2; exit 3"), &folder.path().join("shell.log"))
             .unwrap();
@@ -138,7 +190,7 @@ mod tests {
     #[test]
     fn no_child_outlives_its_supervisor() {
         let folder = tempfile::tempdir().unwrap();
-        let mut supervisor = Supervisor::default();
+        let mut supervisor = Supervisor::new(Orphans::OfOthers);
         supervisor
             .start(&shell("sleep 600"), &folder.path().join("shell.log"))
             .unwrap();

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::protocol::Lifetime;
-use crate::supervisor::{Death, Supervisor};
+use crate::supervisor::{Death, Orphans, Supervisor};
 
 /// How often dead children are looked for.
 const ROUND: Timespec = Timespec {
@@ -65,7 +65,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Begins to watch. Must be called before anything is started that has to be removed again.
-    pub(crate) fn new(lifetime: Lifetime) -> io::Result<Self> {
+    pub(crate) fn new(lifetime: Lifetime, orphans: Orphans) -> io::Result<Self> {
         let (signals, writer) = UnixStream::pair()?;
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
@@ -75,7 +75,7 @@ impl Watch {
             Lifetime::Detached => None,
         };
         Ok(Self {
-            supervisor: Supervisor::default(),
+            supervisor: Supervisor::new(orphans),
             lifeline,
             signals,
             control: None,

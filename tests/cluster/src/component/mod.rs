@@ -1,8 +1,12 @@
 //! The programs of a cluster, one file each: pure functions from settings to a command line.
 
+pub(crate) mod containerd;
 pub(crate) mod etcd;
 pub(crate) mod kube_apiserver;
 pub(crate) mod kube_controller_manager;
+pub(crate) mod kube_proxy;
+pub(crate) mod kube_scheduler;
+pub(crate) mod kubelet;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -32,6 +32,7 @@ pub(super) fn on_loopback(spec: &Spec, layout: &Layout, watch: &mut Watch) -> Re
         name: spec.name.clone(),
         shape: Shape::ControlPlane,
         holder: std::process::id(),
+        init: None,
         server,
         kubeconfig: layout.kubeconfig(),
         logs: layout.logs(),
@@ -41,7 +42,7 @@ pub(super) fn on_loopback(spec: &Spec, layout: &Layout, watch: &mut Watch) -> Re
 
 /// Starts etcd, API server and controllers, and waits until a service account appears: only then is everything that a
 /// pod's admission needs there.
-fn control_plane(
+pub(crate) fn control_plane(
     spec: &Spec,
     layout: &Layout,
     watch: &mut Watch,
@@ -72,7 +73,8 @@ fn control_plane(
     Ok(())
 }
 
-fn start(watch: &mut Watch, layout: &Layout, launch: &Launch) -> Result<(), HoldError> {
+/// Starts a component.
+pub(crate) fn start(watch: &mut Watch, layout: &Layout, launch: &Launch) -> Result<(), HoldError> {
     Ok(watch.supervisor.start(launch, &layout.log_of(launch.name))?)
 }
 

@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::files::remove_folder;
 use crate::layout::Layout;
+use crate::node::cgroups;
 
 /// How long mounts and dying processes may keep a folder busy.
 const REMOVAL: Duration = Duration::from_secs(10);
@@ -54,7 +55,7 @@ impl Home {
         // Between the making of a folder and its locking it looks like one that was left behind.
         let sweeping = File::create(root.join(SWEEPING)).map_err(failed)?;
         flock(&sweeping, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
-        sweep(&root);
+        remove_left_behind(&root);
         if layout.folder().exists() {
             return Err(HomeError::Taken(name.to_owned()));
         }
@@ -112,8 +113,20 @@ pub(crate) fn clusters(root: &Path) -> Vec<Layout> {
     named.map(|entry| Layout::at(entry.path())).collect()
 }
 
-fn sweep(root: &Path) {
+/// Removes what killed holders left below `root`.
+pub(crate) fn sweep_up(root: &Path) {
+    let locked =
+        File::create(root.join(SWEEPING)).map(|sweeping| (flock(&sweeping, FlockOperation::LockExclusive), sweeping));
+    if let Ok((Ok(()), _sweeping)) = locked {
+        remove_left_behind(root);
+    }
+}
+
+fn remove_left_behind(root: &Path) {
     for left_behind in clusters(root).into_iter().filter(|layout| !is_held(layout)) {
+        if let Some(name) = left_behind.folder().file_name() {
+            cgroups::remove_left_behind(&name.to_string_lossy());
+        }
         let _ = remove_folder(left_behind.folder(), Duration::ZERO);
     }
 }

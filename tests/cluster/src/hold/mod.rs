@@ -5,11 +5,13 @@
 //! and removes the folder last. When the holder itself is killed, the kernel kills its children with it
 //! (see [`crate::child`]), and the next start sweeps up the folder (see [`home`]).
 
-mod bring_up;
+pub(crate) mod bring_up;
 pub(crate) mod home;
+mod node;
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,8 +20,10 @@ use home::{Home, HomeError};
 use crate::component::MissingTool;
 use crate::credentials::CredentialsError;
 use crate::layout::Layout;
-use crate::protocol::{Answer, Facts, Report, Request, Shape, Spec};
-use crate::supervisor::{Death, SpawnError};
+use crate::node::cgroups::{CgroupError, CgroupRoots};
+use crate::node::{MountError, NetworkError};
+use crate::protocol::{Answer, Facts, Publish, Report, Request, Shape, Spec};
+use crate::supervisor::{Death, Orphans, SpawnError};
 use crate::watch::{Event, WaitError, Watch};
 
 /// Clients are local and send one short line.
@@ -46,6 +50,34 @@ pub enum HoldError {
     /// A component died while the cluster ran.
     #[error(transparent)]
     Died(#[from] Death),
+    /// Control groups.
+    #[error(transparent)]
+    Cgroups(#[from] CgroupError),
+    /// The node's mounts.
+    #[error(transparent)]
+    Mounts(#[from] MountError),
+    /// The node's network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// containerd refused an image.
+    #[error("containerd does not take the image archive {}: {text}", image.display())]
+    Image {
+        /// The archive.
+        image: PathBuf,
+        /// What `ctr` said.
+        text: String,
+    },
+    /// The node would not see its own folder.
+    #[error("a cluster can't be kept in {}, because its node covers {covered}: set TMPDIR to a folder elsewhere", folder.display())]
+    Covered {
+        /// The cluster's folder.
+        folder: PathBuf,
+        /// What the node covers.
+        covered: &'static str,
+    },
+    /// Something happened inside the node.
+    #[error("{0}")]
+    Inside(String),
     /// The system refused something.
     #[error("cannot {doing}")]
     System {
@@ -57,7 +89,7 @@ pub enum HoldError {
 }
 
 /// For `map_err`.
-fn system(doing: &'static str) -> impl FnOnce(io::Error) -> HoldError {
+pub(crate) fn system(doing: &'static str) -> impl FnOnce(io::Error) -> HoldError {
     move |source| HoldError::System { doing, source }
 }
 
@@ -79,8 +111,13 @@ pub fn hold(spec: &str) -> ExitCode {
 fn hold_spec(spec: &Spec) -> Result<(), String> {
     // Ctrl-C at the starter's terminal must not reach the cluster before the starter has had its say.
     let _ = rustix::process::setsid();
+    let mut watch = Watch::new(spec.lifetime, Orphans::OfOthers).map_err(|error| sentence(&error))?;
     let home = Home::claim(Layout::at(spec.folder.clone()), &spec.name).map_err(|error| sentence(&error))?;
-    match run(spec, home.layout()) {
+    let outcome = match spec.shape {
+        Shape::ControlPlane => hold_control_plane(spec, home.layout(), &mut watch),
+        Shape::Node => hold_node(spec, home.layout(), &mut watch),
+    };
+    match outcome {
         Ok(()) | Err(HoldError::Wait(WaitError::ToldToStop)) => Ok(()),
         Err(error) => {
             let text = sentence(&error);
@@ -91,19 +128,46 @@ fn hold_spec(spec: &Spec) -> Result<(), String> {
     }
 }
 
-fn run(spec: &Spec, layout: &Layout) -> Result<(), HoldError> {
-    let mut watch = Watch::new(spec.lifetime).map_err(system("watch for signals"))?;
-    let facts = match spec.shape {
-        Shape::ControlPlane | Shape::Node => bring_up::on_loopback(spec, layout, &mut watch)?,
-    };
+fn hold_control_plane(spec: &Spec, layout: &Layout, watch: &mut Watch) -> Result<(), HoldError> {
+    let outcome = bring_up::on_loopback(spec, layout, watch).and_then(|facts| {
+        open_for_clients(layout, watch, facts)?;
+        serve(watch, |_| {
+            Answer::Refused("without a node there is nothing to publish".to_owned())
+        })
+    });
+    watch.supervisor.stop();
+    outcome
+}
+
+fn hold_node(spec: &Spec, layout: &Layout, watch: &mut Watch) -> Result<(), HoldError> {
+    let cgroups = CgroupRoots::make(&spec.name)?;
+    let outcome = node::start(spec, layout, watch, &cgroups).and_then(|(node, facts)| {
+        open_for_clients(layout, watch, facts)?;
+        let served = serve(watch, |Publish { target, host_port }| node.publish(target, host_port));
+        served.map_err(|error| {
+            if matches!(error, HoldError::Died(_)) {
+                node.explain(error)
+            } else {
+                error
+            }
+        })
+    });
+    // Control groups can be removed once nothing is in them.
+    watch.supervisor.stop();
+    drop(cgroups);
+    outcome
+}
+
+fn open_for_clients(layout: &Layout, watch: &mut Watch, facts: Facts) -> Result<(), HoldError> {
     let control = UnixListener::bind(layout.control_socket()).map_err(system("make the control socket"))?;
     watch.listen(control);
     write_facts(layout, &facts).map_err(system("write down what the cluster is"))?;
     report(&Report::Ready(facts));
-    serve(&mut watch)
+    Ok(())
 }
 
-fn serve(watch: &mut Watch) -> Result<(), HoldError> {
+/// Waits for the end, answering clients meanwhile.
+pub(crate) fn serve(watch: &mut Watch, publish: impl Fn(Publish) -> Answer) -> Result<(), HoldError> {
     loop {
         match watch.next().map_err(WaitError::from)? {
             Event::Quiet => {}
@@ -111,7 +175,7 @@ fn serve(watch: &mut Watch) -> Result<(), HoldError> {
             Event::Died(death) => return Err(death.into()),
             Event::Client(client) => {
                 // A client that goes away in the middle of its request is its own problem.
-                if matches!(answer(&client), Ok(Answer::Stopping)) {
+                if matches!(answer(&client, &publish), Ok(Answer::Stopping)) {
                     return Ok(());
                 }
             }
@@ -119,17 +183,16 @@ fn serve(watch: &mut Watch) -> Result<(), HoldError> {
     }
 }
 
-fn answer(client: &UnixStream) -> io::Result<Answer> {
+fn answer(mut client: &UnixStream, publish: impl Fn(Publish) -> Answer) -> io::Result<Answer> {
     client.set_read_timeout(Some(CLIENT_PATIENCE))?;
     client.set_write_timeout(Some(CLIENT_PATIENCE))?;
     let mut line = String::new();
     BufReader::new(client).read_line(&mut line)?;
     let answer = match serde_json::from_str(&line) {
         Ok(Request::Stop) => Answer::Stopping,
-        Ok(Request::Publish { .. }) => Answer::Refused("without a node there is nothing to publish".to_owned()),
+        Ok(Request::Publish(request)) => publish(request),
         Err(error) => Answer::Refused(format!("not a request: {error}")),
     };
-    let mut client = client;
     writeln!(client, "{}", serde_json::to_string(&answer)?)?;
     Ok(answer)
 }
@@ -139,13 +202,13 @@ fn write_facts(layout: &Layout, facts: &Facts) -> io::Result<()> {
 }
 
 /// Tells the starter. Once it has heard enough it closes the pipe, and then nobody needs to be told.
-fn report(report: &Report) {
+pub(crate) fn report(report: &Report) {
     let mut stdout = io::stdout().lock();
     let line = serde_json::to_string(report).unwrap_or_default();
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
 }
 
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     report(&Report::Progress(line.to_owned()));
 }
 

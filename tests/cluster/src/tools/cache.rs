@@ -81,6 +81,20 @@ impl Slot {
     }
 }
 
+/// Makes a folder of the cache.
+pub(super) fn folder(key: &str) -> Result<PathBuf, CacheError> {
+    let path = root()?.join(key);
+    fs::create_dir_all(&path).map_err(|source| CacheError::Folder {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(path)
+}
+
+fn root() -> Result<PathBuf, CacheError> {
+    Ok(folder_of_caches()?.join("logshipping/tools"))
+}
+
 /// The folder with the `go.mod` that pins the tool.
 pub(super) fn module_folder(tool: &Tool) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools").join(tool.module)

@@ -72,6 +72,11 @@ pub fn ensure_all<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<BTreeM
         .collect()
 }
 
+/// A folder of the cache by its key, for what isn't built by Go.
+pub(crate) fn cached_folder(key: &str) -> Result<PathBuf, CacheError> {
+    cache::folder(key)
+}
+
 fn in_folder_of_the_user(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os(FOLDER_VARIABLE)?;
     let path = Path::new(&folder).join(name);
