@@ -2,14 +2,17 @@
 //!
 //! Chores say what they do on standard error, with the time since they began; standard output carries results.
 
+mod demo;
 mod generate;
 mod images;
 mod process;
+mod test;
 mod workspace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
@@ -35,19 +38,35 @@ enum Chore {
         /// operator, sidecar, server, loki [default: the first three]
         names: Vec<String>,
     },
+    /// Check formatting, lints, generated files and the chart
+    Lint,
+    /// Run every check and every test there is
+    Test,
+    /// Start a cluster with an application whose logs are shipped
+    Demo,
+    /// Remove what `demo` started
+    DemoDown,
 }
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().chore {
-        Chore::Generate { check: false } => generate::write(),
-        Chore::Generate { check: true } => generate::check(),
-        Chore::Images { out, names } => images::chore(out, &names),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(Arguments::parse().chore) {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("\nxtask: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(chore: Chore) -> Result<ExitCode> {
+    match chore {
+        Chore::Generate { check: false } => generate::write()?,
+        Chore::Generate { check: true } => generate::check()?,
+        Chore::Images { out, names } => images::chore(out, &names)?,
+        Chore::Lint => return test::lint(),
+        Chore::Test => return test::chore(),
+        Chore::Demo => demo::up()?,
+        Chore::DemoDown => demo::down()?,
+    }
+    Ok(ExitCode::SUCCESS)
 }

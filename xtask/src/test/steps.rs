@@ -1,0 +1,112 @@
+//! The steps of the test run, in order: what is quick and often wrong comes first.
+
+use std::io::{self, Write};
+use std::process::Command;
+
+use anyhow::{Error, Result, anyhow};
+
+use super::libtest::Results;
+use super::tally::{Counts, Tally};
+use crate::{generate, images, process, workspace};
+
+/// Everything.
+pub fn all(tally: &mut Tally) {
+    lint(tally);
+    tally.prepare("programs of the test cluster", tools);
+    tally.prepare("images", || {
+        images::build(&workspace::images(), &images::DEMO).map(drop)
+    });
+    tally.run("tests", tests);
+}
+
+/// What can be said without running anything of ours.
+pub fn lint(tally: &mut Tally) {
+    tally.check("generated files are fresh", generate::check);
+    tally.check("format", || {
+        process::run(workspace::cargo().args(["fmt", "--all", "--check"]))
+    });
+    tally.check("lints", clippy);
+    tally.check("chart", chart);
+}
+
+/// All of them, so that no test waits for a build of many minutes.
+fn tools() -> Result<()> {
+    let names = cluster::tools::CONTROL_PLANE
+        .into_iter()
+        .chain(cluster::tools::NODE)
+        .chain(["helm", "loki", "logcli"]);
+    cluster::tools::ensure_all(names)?;
+    Ok(())
+}
+
+fn clippy() -> Result<()> {
+    let arguments = [
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    process::run(workspace::cargo().args(arguments))
+}
+
+fn chart() -> Result<()> {
+    let helm = cluster::tools::ensure("helm")?;
+    process::run(
+        Command::new(&helm)
+            .args(["lint", "--strict", "--quiet"])
+            .arg(workspace::chart()),
+    )?;
+    process::output(
+        Command::new(&helm)
+            .args(["template", "logshipping"])
+            .arg(workspace::chart()),
+    )
+    .map(drop)
+}
+
+fn tests() -> (Counts, Option<Error>) {
+    let mut results = Results::default();
+    let mut cargo = workspace::cargo();
+    cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+    let status = process::stream(&mut cargo, |line| {
+        results.read(line);
+        // Whoever closed standard output gets the summary from the exit code.
+        let _ = writeln!(io::stdout(), "{line}");
+    });
+    match status {
+        Ok(status) if status.success() && results.failed == 0 => (counts(&results), None),
+        Ok(_) if results.failed > 0 => {
+            let named = anyhow!("failed: {}", results.failures.join(", "));
+            (counts(&results), Some(named))
+        }
+        Ok(status) => {
+            let fault = anyhow!(
+                "`cargo test` failed ({status}) without naming a test: see above for what didn't build or crashed"
+            );
+            (
+                Counts {
+                    failed: 1,
+                    ..counts(&results)
+                },
+                Some(fault),
+            )
+        }
+        Err(error) => (
+            Counts {
+                failed: results.failed.max(1),
+                ..counts(&results)
+            },
+            Some(error),
+        ),
+    }
+}
+
+fn counts(results: &Results) -> Counts {
+    Counts {
+        passed: results.passed,
+        failed: results.failed,
+    }
+}
