@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::credentials::{self, CredentialsError};
 use crate::kubeconfig::{self, Identity};
 use crate::kubectl::Kubectl;
-use crate::protocol::{Lifetime, Shape};
+use crate::protocol::{Facts, Lifetime, Shape};
 use crate::start::{self, StartError, Started};
 
 static SHARED: OnceLock<Result<ControlPlane, StartError>> = OnceLock::new();
@@ -38,13 +38,21 @@ pub fn shared() -> Result<&'static ControlPlane, &'static StartError> {
 
 /// A control plane of one's own, for a test that breaks it or counts its requests.
 pub fn start() -> Result<ControlPlane, StartError> {
-    let name = format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let started = start::start(&name, Shape::ControlPlane, Lifetime::Held)?;
-    let audit_log = started.layout.audit_log();
-    Ok(ControlPlane { started, audit_log })
+    ControlPlane::start(Shape::ControlPlane, &[])
 }
 
 impl ControlPlane {
+    pub(crate) fn start(shape: Shape, images: &[PathBuf]) -> Result<Self, StartError> {
+        let name = format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let started = start::start(&name, shape, Lifetime::Held, images)?;
+        let audit_log = started.layout.audit_log();
+        Ok(Self { started, audit_log })
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.started.facts
+    }
+
     /// The administrator's kubeconfig.
     pub fn kubeconfig(&self) -> &Path {
         &self.started.facts.kubeconfig

@@ -133,9 +133,10 @@ fn up(name: &str, control_plane_only: bool) -> anyhow::Result<()> {
 
 fn exec(name: &str, command: &[OsString]) -> anyhow::Result<ExitCode> {
     let (program, arguments) = command.split_first().context("no command given")?;
-    named::enter(name)?;
+    let kubeconfig = named::enter(name)?;
     let status = std::process::Command::new(program)
         .args(arguments)
+        .env("KUBECONFIG", kubeconfig)
         .status()
         .with_context(|| format!("cannot run {} inside the node", program.display()))?;
     // A command that a signal killed has no code; shells call that a failure too.

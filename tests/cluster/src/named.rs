@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::binary::{self, BinaryError};
 use crate::component::containerd;
+use crate::credentials::ADMINISTRATOR;
 use crate::hold::home;
 use crate::layout::Layout;
 use crate::node::namespaces::Namespaces;
@@ -39,7 +40,7 @@ pub enum NamedError {
     #[error("cannot read {}", path.display())]
     Facts {
         /// The file.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -60,7 +61,7 @@ pub enum NamedError {
         /// The cluster.
         name: String,
         /// Its folder.
-        folder: std::path::PathBuf,
+        folder: PathBuf,
     },
     /// The namespaces can't be entered.
     #[error("cannot enter the node's namespaces; this needs root")]
@@ -72,7 +73,7 @@ pub enum NamedError {
     #[error("cannot load the image archive {}", path.display())]
     Image {
         /// The archive.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -80,7 +81,7 @@ pub enum NamedError {
     #[error("containerd does not take the image archive {}: {text}", path.display())]
     ImageRefused {
         /// The archive.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// What `ctr` said.
         text: String,
     },
@@ -88,7 +89,7 @@ pub enum NamedError {
 
 /// Starts a cluster that outlives this process.
 pub fn up(name: &str, shape: Shape) -> Result<Facts, NamedError> {
-    Ok(start::start(name, shape, Lifetime::Detached)?.facts)
+    Ok(start::start(name, shape, Lifetime::Detached, &[])?.facts)
 }
 
 /// Ends a cluster and waits until all of it is gone. None of that name is no error: there is nothing left to end.
@@ -158,8 +159,8 @@ pub fn publish(name: &str, target: SocketAddr, host_port: Option<u16>) -> Result
 }
 
 /// Moves this process, which must not have other threads, into the node's namespaces and back to its folder. The
-/// children it has from now on are inside.
-pub fn enter(name: &str) -> Result<(), NamedError> {
+/// children it has from now on are inside. Returns the administrator's kubeconfig for use inside.
+pub fn enter(name: &str) -> Result<PathBuf, NamedError> {
     let facts = facts(name)?;
     let init = facts.init.ok_or_else(|| NamedError::NoNode(name.to_owned()))?;
     let folder = std::env::current_dir().map_err(NamedError::Enter)?;
@@ -168,7 +169,7 @@ pub fn enter(name: &str) -> Result<(), NamedError> {
         .map_err(NamedError::Enter)?;
     // Entering a mount namespace leads to its root. A folder that the node covers has no counterpart inside.
     let _ = std::env::set_current_dir(folder);
-    Ok(())
+    Ok(start::layout(name)?.kubeconfig_of(ADMINISTRATOR))
 }
 
 /// A command that runs `program` inside the node's namespaces.

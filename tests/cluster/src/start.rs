@@ -66,11 +66,11 @@ pub(crate) fn layout(name: &str) -> Result<Layout, StartError> {
 }
 
 /// Starts a cluster and waits until it is ready.
-pub(crate) fn start(name: &str, shape: Shape, lifetime: Lifetime) -> Result<Started, StartError> {
+pub(crate) fn start(name: &str, shape: Shape, lifetime: Lifetime, images: &[PathBuf]) -> Result<Started, StartError> {
     let layout = layout(name)?;
     let images = match shape {
         Shape::ControlPlane => Vec::new(),
-        Shape::Node => vec![pause::ensure()?],
+        Shape::Node => std::iter::once(pause::ensure()?).chain(absolute(images)?).collect(),
     };
     let (name, folder) = (name.to_owned(), layout.folder().to_owned());
     let spec = Spec {
@@ -100,6 +100,11 @@ pub(crate) fn start(name: &str, shape: Shape, lifetime: Lifetime) -> Result<Star
         layout,
         lifeline,
     })
+}
+
+/// The holder runs in another folder.
+fn absolute(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    paths.iter().map(std::path::absolute).collect()
 }
 
 fn describe(shape: Shape) -> &'static str {

@@ -1,31 +1,13 @@
 //! The control plane for real: it starts, its controllers work, RBAC holds, and it leaves nothing behind.
 
-use std::error::Error;
-use std::path::Path;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
-type Outcome = Result<(), Box<dyn Error>>;
+use super::{Error, Outcome, eventually, output, processes_of};
 
-/// Standard output of a command that must succeed.
-fn output(command: &mut Command) -> Result<String, Box<dyn Error>> {
-    let output = command.output()?;
-    if !output.status.success() {
-        return Err(format!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr)).into());
-    }
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-/// Asks again and again until the answer is yes.
-fn eventually(what: &str, mut is_so: impl FnMut() -> Result<bool, Box<dyn Error>>) -> Outcome {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_so()? {
-        assert!(Instant::now() < deadline, "not within 30 s: {what}");
-        thread::yield_now();
-    }
-    Ok(())
-}
+/// Set for a process that is to be killed in the middle of a test.
+const DOOMED: &str = "CLUSTER_TEST_DOOMED";
 
 #[test]
 fn a_deployment_gets_its_pods_which_stay_pending() -> Outcome {
@@ -97,7 +79,7 @@ fn a_service_account_s_token_is_accepted_and_every_request_is_audited() -> Outco
 #[test]
 fn a_dropped_control_plane_leaves_neither_process_nor_file() -> Outcome {
     let cluster = cluster::control_plane::start()?;
-    let folder = cluster.kubeconfig().parent().ok_or("no folder")?.to_owned();
+    let folder = folder_of(&cluster)?.to_owned();
     let processes = processes_of(&folder);
     assert!(
         processes.len() >= 4,
@@ -109,11 +91,56 @@ fn a_dropped_control_plane_leaves_neither_process_nor_file() -> Outcome {
     Ok(())
 }
 
-/// Processes whose command line names the cluster's folder.
-fn processes_of(folder: &Path) -> Vec<String> {
-    let folder = folder.display().to_string();
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let command_lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-    let readable = command_lines.map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " "));
-    readable.filter(|line| line.contains(&folder)).collect()
+#[test]
+fn nothing_is_left_when_the_test_process_is_killed() -> Outcome {
+    let mut doomed = Command::new(std::env::current_exe()?)
+        .args([
+            "--exact",
+            "control_plane::a_process_that_is_killed",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(DOOMED, "yes")
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let lines = BufReader::new(doomed.stdout.take().ok_or("no output")?).lines();
+    let mut folders = lines
+        .map_while(Result::ok)
+        .filter_map(|line| line.strip_prefix("folder ").map(PathBuf::from));
+    let folder = folders.next().ok_or("the process ended without a cluster")?;
+    assert!(folder.exists() && !processes_of(&folder).is_empty());
+    doomed.kill()?;
+    doomed.wait()?;
+    eventually("the folder is gone", || Ok(!folder.exists()))?;
+    assert_eq!(processes_of(&folder), [] as [String; 0]);
+    Ok(())
+}
+
+#[test]
+#[ignore = "started by another test, which kills it"]
+fn a_process_that_is_killed() -> Outcome {
+    if std::env::var_os(DOOMED).is_some() {
+        let cluster = cluster::control_plane::start()?;
+        println!("folder {}", folder_of(&cluster)?.display());
+        std::thread::park();
+    }
+    Ok(())
+}
+
+#[test]
+fn a_holder_that_is_killed_takes_its_cluster_along_and_the_next_start_sweeps_up() -> Outcome {
+    let cluster = cluster::control_plane::start()?;
+    let folder = folder_of(&cluster)?.to_owned();
+    let holder = std::fs::read_to_string(folder.join("lock"))?;
+    output(Command::new("kill").args(["-KILL", holder.trim()]))?;
+    eventually("all its processes are gone", || Ok(processes_of(&folder).is_empty()))?;
+    assert!(folder.exists(), "nobody is left who could have removed it");
+    let next = cluster::control_plane::start()?;
+    assert!(!folder.exists());
+    drop(next);
+    Ok(())
+}
+
+fn folder_of(cluster: &cluster::control_plane::ControlPlane) -> Result<&Path, Box<dyn Error>> {
+    Ok(cluster.kubeconfig().parent().ok_or("a kubeconfig lies in a folder")?)
 }
