@@ -50,7 +50,7 @@ pub struct Condition {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-validations" = [
-    {"rule": "[has(self.equals), has(self.in), has(self.exists), has(self.matches), has(self.atLeast)].filter(x, x).size() == 1",
+    {"rule": "[has(self.equals), has(self.__in__), has(self.exists), has(self.matches), has(self.atLeast)].filter(x, x).size() == 1",
      "message": "exactly one of equals, in, exists, matches, atLeast"},
 ])))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
