@@ -87,6 +87,18 @@ impl Layout {
         self.data().join(component)
     }
 
+    /// What clients read and write.
+    pub(crate) fn for_clients(&self) -> [PathBuf; 6] {
+        [
+            self.facts(),
+            self.control_socket(),
+            self.kubeconfig(),
+            self.kubeconfigs(),
+            self.pki_folder(),
+            self.logs(),
+        ]
+    }
+
     /// Makes all folders but the cluster's own.
     pub(crate) fn make_folders(&self) -> std::io::Result<()> {
         for folder in [

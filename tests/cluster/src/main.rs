@@ -5,8 +5,8 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -79,6 +79,13 @@ enum Command {
         #[arg(required = true)]
         names: Vec<String>,
     },
+    /// Run a command inside the node whose folder this is (started by `exec` and by tests)
+    #[command(hide = true)]
+    Enter {
+        cluster: PathBuf,
+        #[arg(required = true, last = true)]
+        command: Vec<OsString>,
+    },
     /// Hold a cluster (started by `up` and by tests)
     #[command(hide = true)]
     Hold { spec: String },
@@ -92,6 +99,7 @@ fn main() -> ExitCode {
         Command::Hold { spec } => return cluster::hold(&spec),
         Command::Init { spec } => return cluster::init(&spec),
         Command::Exec { name, command } => exec(&name.name, &command),
+        Command::Enter { cluster, command } => enter(&cluster, &command),
         other => run(other).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
@@ -118,7 +126,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Tools { names } => names
             .iter()
             .try_for_each(|name| print(cluster::tools::ensure(name)?.display())),
-        Command::Exec { .. } | Command::Hold { .. } | Command::Init { .. } => Ok(()),
+        Command::Exec { .. } | Command::Enter { .. } | Command::Hold { .. } | Command::Init { .. } => Ok(()),
     }
 }
 
@@ -133,12 +141,24 @@ fn up(name: &str, control_plane_only: bool) -> anyhow::Result<()> {
 
 fn exec(name: &str, command: &[OsString]) -> anyhow::Result<ExitCode> {
     let (program, arguments) = command.split_first().context("no command given")?;
-    let kubeconfig = named::enter(name)?;
-    let status = std::process::Command::new(program)
-        .args(arguments)
-        .env("KUBECONFIG", kubeconfig)
+    exit_code(named::inside(name, program)?.args(arguments))
+}
+
+fn enter(cluster: &Path, command: &[OsString]) -> anyhow::Result<ExitCode> {
+    let (program, arguments) = command.split_first().context("no command given")?;
+    let kubeconfig = named::enter(cluster)?;
+    exit_code(
+        process::Command::new(program)
+            .args(arguments)
+            .env("KUBECONFIG", kubeconfig),
+    )
+}
+
+fn exit_code(command: &mut process::Command) -> anyhow::Result<ExitCode> {
+    let program = command.get_program().to_owned();
+    let status = command
         .status()
-        .with_context(|| format!("cannot run {} inside the node", program.display()))?;
+        .with_context(|| format!("cannot run {}", program.display()))?;
     // A command that a signal killed has no code; shells call that a failure too.
     let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
     Ok(ExitCode::from(code))

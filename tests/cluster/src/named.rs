@@ -1,5 +1,6 @@
 //! Clusters that stay until they are taken down, by name. This is what the `cluster` program does for people.
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
@@ -15,6 +16,7 @@ use crate::credentials::ADMINISTRATOR;
 use crate::hold::home;
 use crate::layout::Layout;
 use crate::node::namespaces::Namespaces;
+use crate::privilege;
 use crate::progress;
 use crate::protocol::{Answer, Facts, Lifetime, Publish, Request, Shape};
 use crate::start::{self, StartError};
@@ -100,14 +102,16 @@ pub fn down(name: &str) -> Result<(), NamedError> {
         return Ok(());
     }
     progress::say(format_args!("taking {name:?} down"));
-    if ask(&layout, name, &Request::Stop).is_err() {
-        // One that is still starting has no socket yet.
-        signal_holder(&layout, Signal::TERM);
+    if home::is_held(&layout) {
+        if ask(&layout, name, &Request::Stop).is_err() {
+            // One that is still starting has no socket yet.
+            signal_holder(&layout, Signal::TERM);
+        }
+        if !is_gone_within(&layout, DOWN) {
+            signal_holder(&layout, Signal::KILL);
+        }
     }
-    if !is_gone_within(&layout, DOWN) {
-        signal_holder(&layout, Signal::KILL);
-        home::sweep_up(&start::root());
-    }
+    home::sweep_up(&start::root());
     if !is_gone_within(&layout, Duration::from_secs(1)) {
         return Err(NamedError::Stays {
             name: name.to_owned(),
@@ -124,6 +128,10 @@ pub fn facts(name: &str) -> Result<Facts, NamedError> {
     if !home::is_held(&layout) {
         return Err(NamedError::NotThere(name.to_owned()));
     }
+    facts_of(&layout)
+}
+
+fn facts_of(layout: &Layout) -> Result<Facts, NamedError> {
     let path = layout.facts();
     let read = || serde_json::from_slice(&std::fs::read(&path)?).map_err(io::Error::from);
     read().map_err(|source| NamedError::Facts {
@@ -158,24 +166,31 @@ pub fn publish(name: &str, target: SocketAddr, host_port: Option<u16>) -> Result
     }
 }
 
-/// Moves this process, which must not have other threads, into the node's namespaces and back to its folder. The
-/// children it has from now on are inside. Returns the administrator's kubeconfig for use inside.
-pub fn enter(name: &str) -> Result<PathBuf, NamedError> {
-    let facts = facts(name)?;
-    let init = facts.init.ok_or_else(|| NamedError::NoNode(name.to_owned()))?;
+/// Moves this process, which must be root's and have no other threads, into the namespaces of the node whose folder
+/// this is, and back to where it was. The children it has from now on are inside. Returns the administrator's kubeconfig
+/// for use inside.
+pub fn enter(cluster: &Path) -> Result<PathBuf, NamedError> {
+    let layout = Layout::at(cluster.to_owned());
+    let name = || cluster.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let init = facts_of(&layout)?.init.ok_or_else(|| NamedError::NoNode(name()))?;
     let folder = std::env::current_dir().map_err(NamedError::Enter)?;
     Namespaces::of(init)
         .and_then(|namespaces| namespaces.enter_all())
         .map_err(NamedError::Enter)?;
     // Entering a mount namespace leads to its root. A folder that the node covers has no counterpart inside.
     let _ = std::env::set_current_dir(folder);
-    Ok(start::layout(name)?.kubeconfig_of(ADMINISTRATOR))
+    Ok(layout.kubeconfig_of(ADMINISTRATOR))
 }
 
-/// A command that runs `program` inside the node's namespaces.
-pub fn inside(name: &str, program: impl AsRef<std::ffi::OsStr>) -> Result<Command, NamedError> {
-    let mut command = Command::new(binary::find()?);
-    command.args(["exec", "--name", name, "--"]).arg(program);
+/// A command that runs `program` inside the node's namespaces, as root.
+pub fn inside(name: &str, program: impl AsRef<OsStr>) -> Result<Command, NamedError> {
+    facts(name)?.init.ok_or_else(|| NamedError::NoNode(name.to_owned()))?;
+    let mut command = privilege::as_root(binary::find()?);
+    command
+        .arg("enter")
+        .arg(start::layout(name)?.folder())
+        .arg("--")
+        .arg(program);
     Ok(command)
 }
 

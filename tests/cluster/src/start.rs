@@ -1,6 +1,7 @@
 //! Starts a holder and follows its reports until the cluster is ready.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Lines};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -10,6 +11,8 @@ use crate::binary::{self, BinaryError};
 use crate::layout::Layout;
 use crate::node::PauseError;
 use crate::node::pause;
+use crate::packages::{self, PackagesError};
+use crate::privilege;
 use crate::progress;
 use crate::protocol::{Facts, Lifetime, Report, Shape, Spec};
 use crate::tools::{self, ToolError};
@@ -20,6 +23,9 @@ pub enum StartError {
     /// A name that can't be a folder's.
     #[error("{0:?} is no name for a cluster: use small letters, digits and dashes, at most 30")]
     Name(String),
+    /// Something of the distribution's is missing.
+    #[error(transparent)]
+    Packages(#[from] PackagesError),
     /// The pause image is missing.
     #[error(transparent)]
     Pause(#[from] PauseError),
@@ -68,10 +74,14 @@ pub(crate) fn layout(name: &str) -> Result<Layout, StartError> {
 /// Starts a cluster and waits until it is ready.
 pub(crate) fn start(name: &str, shape: Shape, lifetime: Lifetime, images: &[PathBuf]) -> Result<Started, StartError> {
     let layout = layout(name)?;
+    if shape == Shape::Node {
+        packages::ensure()?;
+    }
     let images = match shape {
         Shape::ControlPlane => Vec::new(),
         Shape::Node => std::iter::once(pause::ensure()?).chain(absolute(images)?).collect(),
     };
+    fs::create_dir_all(root())?;
     let (name, folder) = (name.to_owned(), layout.folder().to_owned());
     let spec = Spec {
         name,
@@ -127,7 +137,11 @@ fn spawn(spec: &Spec) -> Result<Child, StartError> {
         Lifetime::Held => Stdio::piped(),
         Lifetime::Detached => Stdio::null(),
     };
-    let mut command = Command::new(binary::find()?);
+    let holder = binary::find()?;
+    let mut command = match spec.shape {
+        Shape::ControlPlane => Command::new(holder),
+        Shape::Node => privilege::as_root(holder),
+    };
     // Whoever waits for the starter's standard error to close must not wait for the cluster's end.
     let errors = match spec.lifetime {
         Lifetime::Held => Stdio::inherit(),

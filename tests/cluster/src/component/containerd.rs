@@ -17,8 +17,6 @@ pub(crate) const SOCKET: &str = "/run/containerd/containerd.sock";
 pub(crate) const CONFIGURATION: &str = "containerd.toml";
 /// The file that [`network`] goes to, in a folder that containerd searches.
 pub(crate) const NETWORK: &str = "cni/10-bridge.conflist";
-/// Where Debian's `containernetworking-plugins` puts them.
-pub(crate) const PLUGINS: &str = "/usr/lib/cni";
 /// The bridge that pods hang on.
 pub(crate) const BRIDGE: &str = "cni0";
 
@@ -31,11 +29,26 @@ pub(crate) enum Snapshotter {
     Native,
 }
 
+/// What differs from one host to the next.
+#[derive(Debug)]
+pub(crate) struct Settings<'a> {
+    pub(crate) pause_image: &'a str,
+    /// The folder of CNI plug-ins.
+    pub(crate) plugins: &'a Path,
+    pub(crate) snapshotter: Snapshotter,
+}
+
 /// `restrict_oom_score_adj`: without CAP_SYS_RESOURCE, runc fails to lower a score and says only "can't get final
 /// child's PID from pipe: EOF".
-pub(crate) fn configuration(layout: &Layout, pause_image: &str, snapshotter: Snapshotter) -> String {
+pub(crate) fn configuration(layout: &Layout, settings: &Settings<'_>) -> String {
     let networks = layout.configuration_of(NETWORK);
     let networks = networks.parent().unwrap_or(Path::new("/")).display();
+    let Settings {
+        pause_image,
+        plugins,
+        snapshotter,
+    } = settings;
+    let plugins = plugins.display();
     let snapshotter = match snapshotter {
         Snapshotter::Overlay => "overlayfs",
         Snapshotter::Native => "native",
@@ -53,7 +66,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
   disable_apparmor = true
   tolerate_missing_hugetlb_controller = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{PLUGINS}"
+    bin_dir = "{plugins}"
     conf_dir = "{networks}"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "{snapshotter}"
@@ -109,11 +122,12 @@ mod tests {
 
     #[test]
     fn containerd_finds_its_network_and_its_pause_image() {
-        let configuration = configuration(
-            &Layout::at(PathBuf::from("/c")),
-            "localhost/pause:1",
-            Snapshotter::Native,
-        );
+        let settings = Settings {
+            pause_image: "localhost/pause:1",
+            plugins: Path::new("/usr/lib/cni"),
+            snapshotter: Snapshotter::Native,
+        };
+        let configuration = configuration(&Layout::at(PathBuf::from("/c")), &settings);
         for line in [
             r#"conf_dir = "/c/configuration/cni""#,
             r#"sandbox_image = "localhost/pause:1""#,

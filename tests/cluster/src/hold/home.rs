@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::files::remove_folder;
 use crate::layout::Layout;
 use crate::node::cgroups;
+use crate::privilege;
 
 /// How long mounts and dying processes may keep a folder busy.
 const REMOVAL: Duration = Duration::from_secs(10);
@@ -55,6 +56,7 @@ impl Home {
         // Between the making of a folder and its locking it looks like one that was left behind.
         let sweeping = File::create(root.join(SWEEPING)).map_err(failed)?;
         flock(&sweeping, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+        privilege::hand_over(&root.join(SWEEPING), &root).map_err(failed)?;
         remove_left_behind(&root);
         if layout.folder().exists() {
             return Err(HomeError::Taken(name.to_owned()));
@@ -65,6 +67,7 @@ impl Home {
         let mut lock = File::create(layout.lock()).map_err(failed)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| failed(error.into()))?;
         writeln!(lock, "{}", std::process::id()).map_err(failed)?;
+        privilege::hand_over(layout.folder(), &root).map_err(failed)?;
         Ok(Self { layout, _lock: lock })
     }
 
@@ -80,6 +83,7 @@ impl Home {
         fs::create_dir_all(&failed).ok()?;
         remove_folder(&kept, Duration::ZERO).ok()?;
         fs::rename(self.layout.logs(), &kept).ok()?;
+        privilege::hand_over(&failed, failed.parent()?).ok()?;
         Some(kept)
     }
 }
@@ -124,9 +128,7 @@ pub(crate) fn sweep_up(root: &Path) {
 
 fn remove_left_behind(root: &Path) {
     for left_behind in clusters(root).into_iter().filter(|layout| !is_held(layout)) {
-        if let Some(name) = left_behind.folder().file_name() {
-            cgroups::remove_left_behind(&name.to_string_lossy());
-        }
+        cgroups::remove_left_behind(&left_behind);
         let _ = remove_folder(left_behind.folder(), Duration::ZERO);
     }
 }

@@ -22,6 +22,7 @@ use crate::credentials::CredentialsError;
 use crate::layout::Layout;
 use crate::node::cgroups::{CgroupError, CgroupRoots};
 use crate::node::{MountError, NetworkError};
+use crate::privilege;
 use crate::protocol::{Answer, Facts, Publish, Report, Request, Shape, Spec};
 use crate::supervisor::{Death, Orphans, SpawnError};
 use crate::watch::{Event, WaitError, Watch};
@@ -140,7 +141,7 @@ fn hold_control_plane(spec: &Spec, layout: &Layout, watch: &mut Watch) -> Result
 }
 
 fn hold_node(spec: &Spec, layout: &Layout, watch: &mut Watch) -> Result<(), HoldError> {
-    let cgroups = CgroupRoots::make(&spec.name)?;
+    let cgroups = CgroupRoots::make(layout)?;
     let outcome = node::start(spec, layout, watch, &cgroups).and_then(|(node, facts)| {
         open_for_clients(layout, watch, facts)?;
         let served = serve(watch, |Publish { target, host_port }| node.publish(target, host_port));
@@ -162,6 +163,10 @@ fn open_for_clients(layout: &Layout, watch: &mut Watch, facts: Facts) -> Result<
     let control = UnixListener::bind(layout.control_socket()).map_err(system("make the control socket"))?;
     watch.listen(control);
     write_facts(layout, &facts).map_err(system("write down what the cluster is"))?;
+    // A node's holder is root's, but the cluster is the user's.
+    for path in layout.for_clients() {
+        privilege::hand_over(&path, layout.folder()).map_err(system("hand the cluster over to its user"))?;
+    }
     report(&Report::Ready(facts));
     Ok(())
 }

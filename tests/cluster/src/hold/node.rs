@@ -16,6 +16,7 @@ use crate::layout::Layout;
 use crate::node::cgroups::CgroupRoots;
 use crate::node::namespaces::{self, Namespaces};
 use crate::node::{configuration, forward, init, mounts};
+use crate::packages;
 use crate::protocol::{Answer, Facts, Report, Shape, Spec};
 use crate::watch::{WaitError, Watch};
 
@@ -93,6 +94,7 @@ fn launch(spec: &Spec, layout: &Layout, watch: &mut Watch) -> Result<(Node, u32)
     let mut command = Command::new(program);
     command
         .args(["init", &spec_json])
+        .env("PATH", packages::search_path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(errors);

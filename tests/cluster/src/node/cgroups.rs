@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
+
+use crate::layout::Layout;
+
 /// Where every Linux has them.
 const MOUNTED: &str = "/sys/fs/cgroup";
 /// What the kubelet demands of a host with the second version only, as far as the host has it.
@@ -53,14 +57,17 @@ pub(crate) struct CgroupRoots {
     enabled: Vec<(PathBuf, String)>,
 }
 
-/// The name of a cluster's roots.
-pub(crate) fn root_name(cluster: &str) -> String {
-    format!("logshipping-{cluster}")
+/// The name of a cluster's roots. Two users may call their clusters alike, but no two clusters have the same folder.
+fn root_name(cluster: &Layout) -> String {
+    let folder = cluster.folder();
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let digest = crate::hex(&Sha256::digest(folder.as_os_str().as_encoded_bytes()));
+    format!("logshipping-{name}-{}", &digest[..8])
 }
 
 impl CgroupRoots {
     /// Makes the roots of a cluster.
-    pub(crate) fn make(cluster: &str) -> Result<Self, CgroupError> {
+    pub(crate) fn make(cluster: &Layout) -> Result<Self, CgroupError> {
         let hierarchies = mounted()?;
         if hierarchies.is_empty() {
             return Err(CgroupError::None);
@@ -135,7 +142,7 @@ impl Drop for CgroupRoots {
 }
 
 /// Removes the roots of a cluster whose holder was killed.
-pub(crate) fn remove_left_behind(cluster: &str) {
+pub(crate) fn remove_left_behind(cluster: &Layout) {
     for hierarchy in mounted().unwrap_or_default() {
         let _ = remove_tree(&hierarchy.mount().join(root_name(cluster)));
     }
@@ -235,6 +242,13 @@ mod tests {
                 mount: PathBuf::from("/sys/fs/cgroup")
             }]
         );
+    }
+
+    #[test]
+    fn clusters_of_two_users_have_different_roots() {
+        let root = |folder: &str| root_name(&Layout::at(PathBuf::from(folder)));
+        assert!(root("/tmp/clusters-0/demo").starts_with("logshipping-demo-"));
+        assert_ne!(root("/tmp/clusters-0/demo"), root("/tmp/clusters-1000/demo"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::pause;
 use crate::component::containerd::{self, Snapshotter};
 use crate::component::{kube_proxy, kubelet};
 use crate::layout::Layout;
+use crate::packages;
 
 /// `overlayfs` by its number, see statfs(2).
 const OVERLAYFS: i64 = 0x794c_7630;
@@ -16,7 +17,11 @@ const OVERLAYFS: i64 = 0x794c_7630;
 pub(crate) fn write(layout: &Layout, cgroup_root: &str) -> io::Result<()> {
     let networks = layout.configuration_of(containerd::NETWORK);
     fs::create_dir_all(networks.parent().unwrap_or(Path::new("/")))?;
-    let snapshotter = snapshotter(layout.folder())?;
+    let settings = containerd::Settings {
+        pause_image: pause::REFERENCE,
+        plugins: packages::plugin_folder().ok_or(io::ErrorKind::NotFound)?,
+        snapshotter: snapshotter(layout.folder())?,
+    };
     let files = [
         (
             kubelet::CONFIGURATION,
@@ -30,10 +35,7 @@ pub(crate) fn write(layout: &Layout, cgroup_root: &str) -> io::Result<()> {
             kube_proxy::CONFIGURATION,
             format!("{:#}", kube_proxy::configuration(layout)),
         ),
-        (
-            containerd::CONFIGURATION,
-            containerd::configuration(layout, pause::REFERENCE, snapshotter),
-        ),
+        (containerd::CONFIGURATION, containerd::configuration(layout, &settings)),
         (containerd::NETWORK, format!("{:#}", containerd::network())),
     ];
     for (name, content) in files {

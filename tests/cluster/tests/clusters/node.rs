@@ -55,8 +55,9 @@ fn a_pod_runs_and_the_host_stays_as_it_was() -> Outcome {
     );
 
     drop(node);
-    eventually("the folder is gone", || Ok(!folder.exists()))?;
-    assert_eq!(processes_of(&folder), [] as [String; 0]);
+    eventually("folder and processes are gone", || {
+        Ok(!folder.exists() && processes_of(&folder).is_empty())
+    })?;
     assert_eq!(before.differences(&Picture::take()?, &name), [] as [String; 0]);
     Ok(())
 }
