@@ -1,0 +1,3 @@
+//! Every test that needs a real API server, a real node or a real log store, in one program.
+
+mod road;
