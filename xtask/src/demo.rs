@@ -17,21 +17,22 @@ use cluster::progress::say;
 use crate::{images, process, workspace};
 use cluster_program::ClusterProgram;
 
-/// Where the chart is installed.
-const OPERATOR_NAMESPACE: &str = "logshipping-system";
 /// The clusterIP and port in `examples/server-logs/loki.yaml`.
 const LOKI: &str = "10.96.100.100:3100";
 /// From `kubectl apply` to lines in the store takes seconds; a slow machine gets minutes.
 const UNTIL_DELIVERING: Duration = Duration::from_secs(180);
-/// For the operator and the log store, whose images are already on the node.
-const UNTIL_AVAILABLE: &str = "120s";
 
 /// Starts the demo, anew where one is running.
 pub fn up() -> Result<()> {
     let demo = prepare()?;
-    demo.install()?;
-    demo.ship()?;
-    demo.tell()
+    let outcome = demo.install().and_then(|()| demo.ship()).and_then(|()| demo.tell());
+    outcome.inspect_err(|_| {
+        let kubeconfig = demo.kubeconfig.display();
+        say(format_args!(
+            "the cluster is still up, to look into: export KUBECONFIG={kubeconfig}"
+        ));
+        say("`make demo-down` removes it");
+    })
 }
 
 /// Removes all of it.
@@ -71,38 +72,23 @@ fn prepare() -> Result<Demo> {
 impl Demo {
     fn install(&self) -> Result<()> {
         say("installing the log store");
-        let store = workspace::example().join("loki.yaml");
-        process::run(self.kubectl(&["apply", "--filename"]).arg(store))?;
+        process::run(
+            self.kubectl("apply --filename")
+                .arg(workspace::example().join("loki.yaml")),
+        )?;
         say("installing the operator with Helm");
-        let mut install = self.with_kubeconfig(&self.helm);
-        install
-            .args(["upgrade", "--install", "logshipping"])
-            .arg(workspace::chart());
-        install.args([
-            "--namespace",
-            OPERATOR_NAMESPACE,
-            "--create-namespace",
-            "--wait",
-            "--timeout",
-            UNTIL_AVAILABLE,
-        ]);
-        process::run(&mut install)
+        let mut helm = self.in_cluster(&self.helm, "upgrade --install logshipping");
+        helm.arg(workspace::chart());
+        helm.args("--namespace logshipping-system --create-namespace --hide-notes --wait --timeout 2m".split(' '));
+        process::run(&mut helm)
             .context("the operator didn't become available; `kubectl -n logshipping-system describe pods` says why")?;
-        let available = [
-            "--namespace",
-            "logging",
-            "rollout",
-            "status",
-            "deployment/loki",
-            "--timeout",
-            UNTIL_AVAILABLE,
-        ];
-        process::run(&mut self.kubectl(&available))
+        process::run(&mut self.kubectl("rollout status deployment/loki --namespace logging --timeout 2m"))
+            .context("the log store didn't become available; `kubectl -n logging describe pods` says why")
     }
 
     fn ship(&self) -> Result<()> {
         say("deploying the application and its LogShipping");
-        process::run(self.kubectl(&["apply", "--filename"]).arg(workspace::example()))?;
+        process::run(self.kubectl("apply --filename").arg(workspace::example()))?;
         say("waiting until its logs arrive");
         for condition in ["Ready", "Delivering"] {
             self.await_condition(condition)?;
@@ -113,24 +99,22 @@ impl Demo {
     }
 
     fn await_condition(&self, condition: &str) -> Result<()> {
-        let condition = format!("--for=condition={condition}");
-        let timeout = format!("--timeout={}s", UNTIL_DELIVERING.as_secs());
-        let mut waiting = self.kubectl(&["wait", "logshipping/server-logs", &condition, &timeout]);
-        process::run(&mut waiting).with_context(|| {
+        let seconds = UNTIL_DELIVERING.as_secs();
+        let line = format!("wait logshipping/server-logs --for=condition={condition} --timeout={seconds}s");
+        process::run(&mut self.kubectl(&line)).with_context(|| {
             // The best explanation there is; without it the sentence must do.
-            let _ = process::run(&mut self.kubectl(&["describe", "logshipping", "server-logs"]));
+            let _ = process::run(&mut self.kubectl("describe logshipping server-logs"));
             format!(
-                "the LogShipping did not get there; its conditions are above. The cluster is still up: \
-                 KUBECONFIG={} kubectl -n {OPERATOR_NAMESPACE} logs deployment/logshipping",
-                self.kubeconfig.display()
+                "the LogShipping is not {condition}; why is said above, and in the operator's log: \
+                 kubectl -n logshipping-system logs deployment/logshipping"
             )
         })
     }
 
     /// Prints what there is to see, and what to try.
     fn tell(&self) -> Result<()> {
-        show(&mut self.kubectl(&["get", "logshipping", "--output=wide"]))?;
-        show(&mut self.kubectl(&["get", "pods", "--selector=app=server"]))?;
+        show(&mut self.kubectl("get logshipping --output=wide"))?;
+        show(&mut self.kubectl("get pods --selector=app=server"))?;
         show(&mut self.query(5))?;
         let text = include_str!("demo/next.txt")
             .replace("@KUBECONFIG@", &self.kubeconfig.display().to_string())
@@ -141,27 +125,22 @@ impl Demo {
 
     fn query(&self, lines: u32) -> Command {
         let mut logcli = Command::new(&self.logcli);
-        logcli.args([
-            "query",
-            "--quiet",
-            &format!("--addr=http://{}", self.store),
-            "--since=1h",
-        ]);
-        logcli.args([&format!("--limit={lines}"), "{app=\"server\"}"]);
+        logcli.args(["query", "--quiet", "--since=1h", &format!("--limit={lines}")]);
+        logcli.args([&format!("--addr=http://{}", self.store), "{app=\"server\"}"]);
         logcli
     }
 
-    fn kubectl(&self, arguments: &[&str]) -> Command {
-        let mut kubectl = self.with_kubeconfig(&self.kubectl);
-        kubectl.args(arguments);
-        kubectl
+    /// kubectl with the words of `line` as its arguments.
+    fn kubectl(&self, line: &str) -> Command {
+        self.in_cluster(&self.kubectl, line)
     }
 
-    fn with_kubeconfig(&self, program: &Path) -> Command {
+    fn in_cluster(&self, program: &Path, line: &str) -> Command {
         let mut command = Command::new(program);
         command
             .env("KUBECONFIG", &self.kubeconfig)
             .current_dir(workspace::root());
+        command.args(line.split(' '));
         command
     }
 }

@@ -40,31 +40,19 @@ fn tools() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    let arguments = [
-        "clippy",
-        "--locked",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    process::run(workspace::cargo().args(arguments))
+    let arguments = "clippy --locked --workspace --all-targets -- -D warnings";
+    process::run(workspace::cargo().args(arguments.split(' ')))
 }
 
 fn chart() -> Result<()> {
     let helm = cluster::tools::ensure("helm")?;
-    process::run(
-        Command::new(&helm)
-            .args(["lint", "--strict", "--quiet"])
-            .arg(workspace::chart()),
-    )?;
-    process::output(
-        Command::new(&helm)
-            .args(["template", "logshipping"])
-            .arg(workspace::chart()),
-    )
-    .map(drop)
+    let on_chart = |arguments: &str| {
+        let mut command = Command::new(&helm);
+        command.args(arguments.split(' ')).arg(workspace::chart());
+        command
+    };
+    process::run(&mut on_chart("lint --strict --quiet"))?;
+    process::output(&mut on_chart("template logshipping")).map(drop)
 }
 
 fn tests() -> (Counts, Option<Error>) {
