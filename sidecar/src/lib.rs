@@ -10,3 +10,4 @@ pub mod logging;
 pub mod metrics;
 pub mod sending;
 pub mod serve;
+pub mod transport;

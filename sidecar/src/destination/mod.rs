@@ -3,10 +3,25 @@
 //! Both are pure functions, a table of tests beside each. How requests travel is `transport`'s, when and how often they
 //! are sent is `sending`'s.
 
+mod answer;
+mod attributes;
+mod http;
+mod json;
 mod limits;
+mod loki;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod stdout;
+mod text;
 
+use bytes::Bytes;
+use pipeline::destination::{Kind, LineFormat};
+
+pub(crate) use answer::{of_transport, of_words};
 pub use limits::Limits;
+
+use crate::batch::{Answer, Batch};
+use crate::transport::{Endpoint, EndpointError, Response};
 
 /// A destination's settings can't be turned into requests.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +30,100 @@ pub enum BuildError {
     Unsupported(&'static str),
     #[error("the destination has no type, or more than one")]
     NoType,
-    #[error("{field}: {message}")]
-    Field { field: &'static str, message: String },
+    #[error("{field} can't be used")]
+    Endpoint { field: &'static str, source: EndpointError },
+    #[error("TLS can't be set up")]
+    Tls(#[from] crate::transport::TlsError),
+}
+
+/// A destination's way of writing records.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    format: Format,
+    max_record_bytes: usize,
+}
+
+#[derive(Debug)]
+enum Format {
+    /// Lines as they were read.
+    Raw,
+    JsonLines,
+    Loki(Box<loki::Loki>),
+}
+
+/// A destination's way of travelling.
+#[derive(Debug)]
+pub(crate) enum Channel {
+    Stdout,
+    Http {
+        endpoint: Box<Endpoint>,
+        classify: fn(&Response) -> Answer,
+    },
+}
+
+/// Splits a destination into what is written and where it goes.
+pub(crate) fn build(destination: &pipeline::Destination, limits: &Limits) -> Result<(Encoder, Channel), BuildError> {
+    let max_record_bytes = limits.max_record_bytes;
+    let (format, channel) = match destination.kind().ok_or(BuildError::NoType)? {
+        Kind::Stdout(settings) => match settings.format.unwrap_or_default() {
+            LineFormat::Raw => (Format::Raw, Channel::Stdout),
+            LineFormat::Json => (Format::JsonLines, Channel::Stdout),
+        },
+        Kind::Http(settings) => (
+            Format::JsonLines,
+            Channel::Http {
+                endpoint: Box::new(http::endpoint(settings)?),
+                classify: http::classify,
+            },
+        ),
+        Kind::Loki(settings) => {
+            let channel = Channel::Http {
+                endpoint: Box::new(loki::endpoint(settings)?),
+                classify: loki::classify,
+            };
+            (Format::Loki(Box::new(loki::Loki::new(settings))), channel)
+        }
+        other => return Err(BuildError::Unsupported(other.name())),
+    };
+    Ok((
+        Encoder {
+            format,
+            max_record_bytes,
+        },
+        channel,
+    ))
+}
+
+impl Encoder {
+    /// The indexes of the records that go together into one request; called once, before the first [`Self::encode`].
+    pub(crate) fn requests(&self, batch: &mut Batch) -> Vec<Vec<u32>> {
+        match &self.format {
+            Format::Loki(loki) => loki.streams(batch),
+            Format::Raw | Format::JsonLines => vec![(0..).zip(&batch.records).map(|(index, _)| index).collect()],
+        }
+    }
+
+    /// A request's body. `max_record_bytes` is below the destination's own where it found a record too large.
+    pub(crate) fn encode(&mut self, batch: &Batch, records: &[u32], max_record_bytes: Option<usize>) -> Bytes {
+        let max_record_bytes = max_record_bytes.unwrap_or(self.max_record_bytes);
+        let body = match &mut self.format {
+            Format::Raw => raw(batch, records),
+            Format::JsonLines => json::encode(batch, records, max_record_bytes),
+            Format::Loki(loki) => loki.encode(batch, records, max_record_bytes),
+        };
+        body.into()
+    }
+}
+
+/// The lines with their ends.
+fn raw(batch: &Batch, records: &[u32]) -> Vec<u8> {
+    if records.len() == batch.records.len() {
+        return batch.text.clone();
+    }
+    let mut out = Vec::new();
+    for record in records.iter().map(|index| &batch.records[*index as usize]) {
+        out.extend_from_slice(batch.line(record));
+        out.push(b'\n');
+    }
+    out
 }

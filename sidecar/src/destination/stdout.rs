@@ -51,9 +51,9 @@ impl Writer {
     /// What the system says, such as a closed pipe. Part of the text may have been written.
     pub async fn write(&self, text: Bytes) -> io::Result<()> {
         let (done, finished) = oneshot::channel();
-        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-        self.jobs.send(Job { text, done }).await.map_err(|_| gone(()))?;
-        finished.await.map_err(|_| gone(()))?
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        self.jobs.send(Job { text, done }).await.map_err(|_| gone())?;
+        finished.await.map_err(|_| gone())?
     }
 }
 

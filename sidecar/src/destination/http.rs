@@ -1,0 +1,51 @@
+//! `http`: JSON lines by POST. Any 2xx answer means that all of them are stored.
+
+use http::header::CONTENT_TYPE;
+
+use super::BuildError;
+use super::answer;
+use crate::batch::Answer;
+use crate::transport::{Endpoint, Response};
+
+/// The media type of JSON lines; an own header replaces it.
+const MEDIA_TYPE: &str = "application/x-ndjson";
+
+pub(super) fn endpoint(settings: &pipeline::destination::Http) -> Result<Endpoint, BuildError> {
+    let field = |field: &'static str| move |error| BuildError::Endpoint { field, source: error };
+    let endpoint = Endpoint::new(&settings.url, "").map_err(field("http.url"))?;
+    let endpoint = endpoint
+        .header(CONTENT_TYPE.as_str(), MEDIA_TYPE)
+        .map_err(field("http.headers"))?;
+    settings
+        .headers
+        .iter()
+        .try_fold(endpoint, |endpoint, (name, value)| endpoint.header(name, value))
+        .map_err(field("http.headers"))
+}
+
+pub(super) fn classify(response: &Response) -> Answer {
+    if response.status.is_success() {
+        answer::stored()
+    } else {
+        answer::of_status(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::destination::answer::tests::{meaning, response};
+
+    #[test]
+    fn only_success_means_stored() {
+        for (status, expected) in [
+            (200, "accepted"),
+            (204, "accepted"),
+            (302, "blocked"),
+            (400, "refused"),
+            (503, "retry"),
+        ] {
+            assert_eq!(meaning(&classify(&response(status, "<html>"))).0, expected, "{status}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! `loki`: a snappy block of protobuf to `/loki/api/v1/push`; 204 means stored.
+//!
+//! One stream a request. Loki's ingester answers for the last stream of a request only, so an error of an earlier one
+//! would be lost, and with it the records. One request then has exactly one verdict.
+//!
+//! Loki drops an entry that equals another of its stream in time and text, so equal times of different files in one
+//! stream are set apart before the first request ([`separate_times`]).
+
+mod labels;
+mod protobuf;
+mod verdict;
+
+use std::collections::HashSet;
+
+use http::header::CONTENT_TYPE;
+
+use super::BuildError;
+use crate::batch::{Batch, Origin};
+use crate::transport::Endpoint;
+use labels::Labels;
+pub(super) use verdict::classify;
+
+const PATH: &str = "/loki/api/v1/push";
+const TENANT: &str = "X-Scope-OrgID";
+
+/// How records of this destination are written.
+#[derive(Debug)]
+pub(super) struct Loki {
+    labels: Labels,
+    encoder: protobuf::Encoder,
+}
+
+pub(super) fn endpoint(settings: &pipeline::destination::Loki) -> Result<Endpoint, BuildError> {
+    let field = |field: &'static str| move |error| BuildError::Endpoint { field, source: error };
+    let endpoint = Endpoint::new(&settings.url, PATH).map_err(field("loki.url"))?;
+    let endpoint = endpoint
+        .header(CONTENT_TYPE.as_str(), "application/x-protobuf")
+        .map_err(field("loki.url"))?;
+    match &settings.tenant {
+        Some(tenant) => endpoint.header(TENANT, tenant).map_err(field("loki.tenant")),
+        None => Ok(endpoint),
+    }
+}
+
+impl Loki {
+    pub(super) fn new(settings: &pipeline::destination::Loki) -> Self {
+        Self {
+            labels: Labels::new(&settings.labels),
+            encoder: protobuf::Encoder::new(&settings.structured_metadata),
+        }
+    }
+
+    /// The records of each stream, in reading order, and their times set apart.
+    pub(super) fn streams(&self, batch: &mut Batch) -> Vec<Vec<u32>> {
+        let names: Vec<String> = batch.files.iter().map(|file| self.labels.of(&file.origin)).collect();
+        let mut streams: Vec<(&str, Vec<u32>)> = Vec::new();
+        for (index, record) in (0_u32..).zip(&batch.records) {
+            let name = names[record.file as usize].as_str();
+            match streams.iter_mut().find(|(stream, _)| *stream == name) {
+                Some((_, records)) => records.push(index),
+                None => streams.push((name, vec![index])),
+            }
+        }
+        let streams: Vec<Vec<u32>> = streams.into_iter().map(|(_, records)| records).collect();
+        if batch.files.len() > 1 {
+            for records in &streams {
+                separate_times(batch, records);
+            }
+        }
+        streams
+    }
+
+    /// `records` are of one stream, at least one.
+    pub(super) fn encode(&mut self, batch: &Batch, records: &[u32], max_record_bytes: usize) -> Vec<u8> {
+        let labels = records
+            .first()
+            .map(|first| self.labels.of(batch.origin(&batch.records[*first as usize])));
+        self.encoder
+            .encode(batch, records, &labels.unwrap_or_default(), max_record_bytes)
+    }
+}
+
+/// Moves a time that another record of the stream has to the next free nanosecond. Depends on nothing but the batch, so
+/// a batch that is read again after a restart gets the same times.
+fn separate_times(batch: &mut Batch, records: &[u32]) {
+    let mut taken = HashSet::with_capacity(records.len());
+    for index in records {
+        let time = &mut batch.records[*index as usize].time;
+        while !taken.insert(*time) {
+            *time = time.saturating_add(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::FileRange;
+    use crate::destination::samples;
+    use pipeline::destination::Loki as Settings;
+
+    fn two_files() -> Batch {
+        let mut batch = samples::batch(&[]);
+        batch.files.push(FileRange {
+            origin: samples::origin("error.log"),
+            bytes: 0..0,
+        });
+        for (file, line) in [(0, "a"), (1, "b"), (0, "c")] {
+            samples::push(&mut batch, file, line.as_bytes());
+        }
+        batch
+    }
+
+    #[test]
+    fn each_stream_gets_a_request_of_its_own() {
+        let by_file = [("file".to_owned(), "log.file.name".to_owned())].into();
+        let loki = Loki::new(&Settings {
+            labels: by_file,
+            ..Settings::default()
+        });
+        assert_eq!(loki.streams(&mut two_files()), [vec![0, 2], vec![1]]);
+        let loki = Loki::new(&Settings::default());
+        assert_eq!(loki.streams(&mut two_files()), [vec![0, 1, 2]]);
+    }
+
+    #[test]
+    fn equal_times_within_a_stream_are_set_apart_the_same_way_each_time() {
+        let mut batch = two_files();
+        for (record, time) in batch.records.iter_mut().zip([5, 5, 6]) {
+            record.time = time;
+        }
+        let loki = Loki::new(&Settings::default());
+        loki.streams(&mut batch);
+        let times = |batch: &Batch| batch.records.iter().map(|record| record.time).collect::<Vec<_>>();
+        assert_eq!(times(&batch), [5, 6, 7]);
+        loki.streams(&mut batch);
+        assert_eq!(times(&batch), [5, 6, 7]);
+    }
+}

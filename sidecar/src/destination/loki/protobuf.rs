@@ -1,0 +1,184 @@
+//! The push request, written by hand: no object tree, no allocation per record.
+//!
+//! ```text
+//! PushRequest  1: Stream                              the one stream
+//! Stream       1: labels  2: Entry...
+//! Entry        1: Timestamp  2: line  3: LabelPair...  structured metadata
+//! Timestamp    1: seconds  2: nanoseconds
+//! LabelPair    1: name  2: value
+//! ```
+//! A message's length stands before it. Those of entries are computed; that of the stream is known only at the end, so
+//! its header is written into room left at the front of the buffer.
+
+use super::labels::sanitise;
+use crate::batch::{Batch, Origin, Record};
+use crate::destination::attributes::{self, FILE_OFFSET, PARTIAL, TRUNCATED};
+use crate::destination::text::{Line, Lines};
+
+/// Tag and length of the stream, at their longest.
+const HEADER_ROOM: usize = 11;
+
+const LENGTH_DELIMITED: u8 = 2;
+const VARINT: u8 = 0;
+
+/// Writes requests; keeps its buffers between them.
+pub(super) struct Encoder {
+    /// Structured metadata: the name as sent, the field it comes from.
+    metadata: Vec<(String, String)>,
+    /// `log.file.offset` as sent, if it is asked for.
+    offset: Option<String>,
+    message: Vec<u8>,
+    block: Vec<u8>,
+    snappy: snap::raw::Encoder,
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoder")
+            .field("metadata", &self.metadata)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Encoder {
+    pub(super) fn new(metadata: &[String]) -> Self {
+        let (per_record, per_file): (Vec<_>, Vec<_>) = metadata.iter().partition(|field| *field == FILE_OFFSET);
+        Self {
+            metadata: per_file
+                .into_iter()
+                .map(|field| (sanitise(field), field.clone()))
+                .collect(),
+            offset: per_record.first().map(|field| sanitise(field)),
+            message: Vec::new(),
+            block: Vec::new(),
+            snappy: snap::raw::Encoder::new(),
+        }
+    }
+
+    /// A snappy block of one stream.
+    pub(super) fn encode(&mut self, batch: &Batch, records: &[u32], labels: &str, max_record_bytes: usize) -> Vec<u8> {
+        let start = self.write_request(batch, records, labels, max_record_bytes);
+        self.block.resize(snap::raw::max_compress_len(self.message.len()), 0);
+        // Fails only where the output is too small, which it isn't by the line above.
+        let length = self
+            .snappy
+            .compress(&self.message[start..], &mut self.block)
+            .unwrap_or(0);
+        self.block[..length].to_vec()
+    }
+
+    /// Returns where in the buffer the request begins.
+    fn write_request(&mut self, batch: &Batch, records: &[u32], labels: &str, max_record_bytes: usize) -> usize {
+        let lines = Lines::new(batch, max_record_bytes);
+        let files: Vec<Vec<u8>> = batch
+            .files
+            .iter()
+            .map(|file| self.file_metadata(&file.origin))
+            .collect();
+        let mut out = std::mem::take(&mut self.message);
+        out.clear();
+        out.resize(HEADER_ROOM, 0);
+        write_bytes(&mut out, 1, labels.as_bytes());
+        let mut own = Vec::new();
+        for record in records.iter().map(|index| &batch.records[*index as usize]) {
+            let line = lines.get(record);
+            own.clear();
+            self.write_own_metadata(&mut own, record, &line);
+            write_entry(&mut out, record.time, &line.text, [&files[record.file as usize], &own]);
+        }
+        let start = write_header(&mut out);
+        self.message = out;
+        start
+    }
+
+    fn file_metadata(&self, origin: &Origin) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (name, field) in &self.metadata {
+            if let Some(value) = attributes::of_file(origin, field) {
+                write_pair(&mut out, name, value);
+            }
+        }
+        out
+    }
+
+    fn write_own_metadata(&self, out: &mut Vec<u8>, record: &Record, line: &Line<'_>) {
+        if let Some(name) = &self.offset {
+            write_pair(out, name, &record.offset.to_string());
+        }
+        for (mark, set) in [(PARTIAL, record.marks.partial), (TRUNCATED, line.truncated)] {
+            if set {
+                write_pair(out, &sanitise(mark), "true");
+            }
+        }
+    }
+}
+
+/// Puts tag and length of the stream right before it.
+fn write_header(out: &mut [u8]) -> usize {
+    let mut header = Vec::with_capacity(HEADER_ROOM);
+    write_key(&mut header, 1, LENGTH_DELIMITED);
+    write_varint(&mut header, (out.len() - HEADER_ROOM) as u64);
+    let start = HEADER_ROOM - header.len();
+    out[start..HEADER_ROOM].copy_from_slice(&header);
+    start
+}
+
+fn write_entry(out: &mut Vec<u8>, time: i64, line: &str, metadata: [&[u8]; 2]) {
+    let seconds = time.div_euclid(1_000_000_000).cast_unsigned();
+    let nanoseconds = time.rem_euclid(1_000_000_000).cast_unsigned();
+    let timestamp = field_length(seconds) + field_length(nanoseconds);
+    let [file, own] = metadata;
+    let length = 2 + timestamp + 1 + varint_length(line.len() as u64) + line.len() + file.len() + own.len();
+    write_key(out, 2, LENGTH_DELIMITED);
+    write_varint(out, length as u64);
+    write_key(out, 1, LENGTH_DELIMITED);
+    write_varint(out, timestamp as u64);
+    for (field, value) in [(1, seconds), (2, nanoseconds)] {
+        if value != 0 {
+            write_key(out, field, VARINT);
+            write_varint(out, value);
+        }
+    }
+    write_bytes(out, 2, line.as_bytes());
+    out.extend_from_slice(file);
+    out.extend_from_slice(own);
+}
+
+/// A label pair as field 3 of an entry.
+fn write_pair(out: &mut Vec<u8>, name: &str, value: &str) {
+    let string = |text: &str| 1 + varint_length(text.len() as u64) + text.len();
+    write_key(out, 3, LENGTH_DELIMITED);
+    write_varint(out, (string(name) + string(value)) as u64);
+    write_bytes(out, 1, name.as_bytes());
+    write_bytes(out, 2, value.as_bytes());
+}
+
+fn write_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+    write_key(out, field, LENGTH_DELIMITED);
+    write_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn write_key(out: &mut Vec<u8>, field: u8, wire_type: u8) {
+    out.push(field << 3 | wire_type);
+}
+
+fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+/// Key and value of a number; zero is the default and isn't written.
+fn field_length(value: u64) -> usize {
+    if value == 0 { 0 } else { 1 + varint_length(value) }
+}
+
+fn varint_length(value: u64) -> usize {
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+#[cfg(test)]
+mod tests;
