@@ -49,13 +49,13 @@ impl Health {
         self.lock().clone()
     }
 
-    /// A request was acknowledged.
-    pub(crate) fn acknowledged(&self, now: Timestamp) {
+    /// A request was acknowledged. Returns since when the destination had been failing, if it had.
+    pub(crate) fn acknowledged(&self, now: Timestamp) -> Option<Timestamp> {
         let mut health = self.lock();
         health.state = DestinationState::Healthy;
         health.reason = None;
-        health.failing_since = None;
         health.last_acknowledged_at = Some(now);
+        health.failing_since.take()
     }
 
     /// A request failed and its records wait.
@@ -66,11 +66,6 @@ impl Health {
         health.failing_since.get_or_insert(now);
         health.last_error = Some((now, failure.message.clone()));
         *health.retries.entry(failure.reason.as_str()).or_default() += 1;
-    }
-
-    /// Something went wrong that doesn't hold records back, such as a record given up.
-    pub(crate) fn noted(&self, message: String, now: Timestamp) {
-        self.lock().last_error = Some((now, message));
     }
 
     /// A request took so long, whatever came of it.

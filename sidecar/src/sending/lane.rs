@@ -1,18 +1,235 @@
-//! The task of one lane.
+//! The task of one lane: moves batches through the window, requests through the route, and tells the world about it.
+//! All decisions are the window's and the pace's.
 
+use std::future::pending;
+use std::sync::Arc;
+use std::time::{Duration, Instant as Clock};
+
+use jiff::Timestamp;
+use pipeline::report::DestinationState;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, error, info, warn};
+
+use super::chance::Chance;
+use super::pace::{Generation, Pace, Pause, Start};
+use super::route::Route;
+use super::window::{GivenUp, Piece, Window};
 use super::{BuildError, LaneParts};
+use crate::batch::{Answer, Batch, Failure};
+use crate::destination::{self, Encoder, Limits};
 
 pub(super) struct Lane {
     parts: LaneParts,
+    destination: String,
+    encoder: Encoder,
+    route: Arc<Route>,
+    window: Window,
+    pace: Pace,
+    chance: Chance,
+    requests: JoinSet<Outcome>,
+}
+
+/// A request that has ended.
+struct Outcome {
+    piece: Piece,
+    generation: Generation,
+    answer: Answer,
+    took: Duration,
+}
+
+/// What the task woke up for.
+enum Event {
+    Batch(Batch),
+    /// No more batches will come.
+    Closed,
+    Ended(Outcome),
+    /// A request panicked: the piece is lost and with it the window's account.
+    Broken,
+    Time,
 }
 
 impl Lane {
     pub(super) fn new(destination: &pipeline::Destination, parts: LaneParts) -> Result<Self, BuildError> {
-        destination.kind().ok_or(BuildError::NoType)?;
-        Ok(Self { parts })
+        let limits = Limits::of(destination);
+        let (encoder, channel) = destination::build(destination, &limits)?;
+        let timeout = destination.timeout.to_std();
+        let route = Route::new(channel, timeout, &parts.stdout, &parts.health)?;
+        Ok(Self {
+            parts,
+            destination: destination.name.clone(),
+            encoder,
+            route: Arc::new(route),
+            window: Window::default(),
+            pace: Pace::new(&destination.retry, limits.in_flight),
+            chance: Chance::new(),
+            requests: JoinSet::new(),
+        })
     }
 
+    /// Ends when no more batches can come and all are settled.
     pub(super) async fn run(mut self) {
-        while let Some(_batch) = self.parts.batches.recv().await {}
+        let mut open = true;
+        while open || !self.window.is_empty() {
+            let wake_at = self.start_requests();
+            match self.event(open, wake_at).await {
+                Event::Batch(mut batch) => {
+                    let requests = self.encoder.requests(&mut batch);
+                    self.window.hold(batch, requests);
+                }
+                Event::Closed => open = false,
+                Event::Ended(outcome) => self.conclude(outcome),
+                Event::Broken => {
+                    error!(
+                        pipeline = self.parts.pipeline,
+                        destination = self.destination,
+                        "a request panicked, the lane ends"
+                    );
+                    return;
+                }
+                Event::Time => {}
+            }
+            self.settle();
+        }
+    }
+
+    async fn event(&mut self, open: bool, wake_at: Option<Instant>) -> Event {
+        let time = async {
+            match wake_at {
+                Some(at) => sleep_until(at).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            batch = self.parts.batches.recv(), if open => batch.map_or(Event::Closed, Event::Batch),
+            Some(ended) = self.requests.join_next() => ended.map_or(Event::Broken, Event::Ended),
+            () = time => Event::Time,
+        }
+    }
+
+    /// Starts what may start now. Returns when to look again, if that is a matter of time.
+    fn start_requests(&mut self) -> Option<Instant> {
+        loop {
+            match self.pace.start(self.requests.len(), Instant::now()) {
+                Start::Later => return None,
+                Start::At(at) => return (!self.window.is_idle()).then_some(at),
+                Start::Now => {}
+            }
+            let mut piece = self.window.next()?;
+            self.encode(&mut piece);
+            self.request(piece);
+        }
+    }
+
+    /// Encoded once, so that what is sent again is the same byte for byte.
+    fn encode(&mut self, piece: &mut Piece) {
+        if let (None, Some(batch)) = (&piece.body, self.window.batch(piece.sequence)) {
+            piece.body = Some(self.encoder.encode(batch, &piece.records, piece.max_record_bytes));
+        }
+    }
+
+    fn request(&mut self, piece: Piece) {
+        let (route, generation) = (Arc::clone(&self.route), self.pace.generation());
+        self.requests.spawn(async move {
+            let started = Clock::now();
+            let answer = route.carry(piece.body.clone().unwrap_or_default()).await;
+            Outcome {
+                piece,
+                generation,
+                answer,
+                took: started.elapsed(),
+            }
+        });
+    }
+
+    fn conclude(&mut self, outcome: Outcome) {
+        let Outcome {
+            piece,
+            generation,
+            answer,
+            took,
+        } = outcome;
+        self.parts.health.took(took);
+        let pause = pause_after(&answer, &piece);
+        match &answer {
+            Answer::Accepted { .. } => self.accepted(),
+            Answer::Blocked { failure } => self.failed(DestinationState::Blocked, failure),
+            Answer::Retry { failure, .. } | Answer::Split { failure } | Answer::Refused { failure } => {
+                self.failed(DestinationState::Retrying, failure);
+            }
+        }
+        if let Some(pause) = pause {
+            self.pace.failed(generation, pause, self.chance.next(), Instant::now());
+        }
+        for given_up in self.window.judge(piece, &answer) {
+            self.given_up(&given_up, &answer);
+        }
+    }
+
+    fn accepted(&mut self) {
+        self.pace.accepted();
+        if let Some(since) = self.parts.health.acknowledged(Timestamp::now()) {
+            info!(
+                pipeline = self.parts.pipeline,
+                destination = self.destination,
+                failing_since = %since,
+                "the destination accepts records again"
+            );
+        }
+    }
+
+    fn failed(&self, state: DestinationState, failure: &Failure) {
+        self.parts.health.failed(state, failure, Timestamp::now());
+        warn!(
+            pipeline = self.parts.pipeline,
+            destination = self.destination,
+            reason = failure.reason.as_str(),
+            message = failure.message,
+            "the destination takes no records, they wait"
+        );
+    }
+
+    fn given_up(&self, given_up: &GivenUp, answer: &Answer) {
+        let GivenUp {
+            cause,
+            records,
+            origin,
+            bytes,
+        } = given_up;
+        error!(
+            pipeline = self.parts.pipeline,
+            destination = self.destination,
+            cause = ?cause,
+            records,
+            path = origin.path,
+            from = bytes.start,
+            to = bytes.end,
+            answer = ?answer,
+            "records were refused by the destination and are given up"
+        );
+    }
+
+    fn settle(&mut self) {
+        for settled in self.window.take_settled() {
+            debug!(
+                destination = self.destination,
+                batch = settled.batch.sequence,
+                "settled"
+            );
+            // Without a reader there is nobody to tell, and the process is ending.
+            let _ = self.parts.settled.send((self.parts.id, settled));
+            (self.parts.wake)();
+        }
+    }
+}
+
+/// How long the lane waits after an answer; not at all after success.
+fn pause_after(answer: &Answer, piece: &Piece) -> Option<Pause> {
+    match answer {
+        Answer::Accepted { .. } => None,
+        Answer::Retry { after, .. } => Some(Pause::Soon { after: *after }),
+        Answer::Blocked { .. } => Some(Pause::Slow),
+        Answer::Split { .. } if piece.records.len() > 1 => Some(Pause::None),
+        Answer::Split { .. } | Answer::Refused { .. } => Some(Pause::Soon { after: None }),
     }
 }

@@ -8,8 +8,12 @@
 //!
 //! [`DropCause`]: crate::batch::DropCause
 
+mod chance;
 pub mod health;
 mod lane;
+mod pace;
+mod route;
+mod window;
 
 use std::fmt;
 use std::sync::{Arc, mpsc as std_mpsc};

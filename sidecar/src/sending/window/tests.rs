@@ -1,0 +1,282 @@
+//! The window against destinations that are scripted as functions from records to answers.
+
+use std::collections::BTreeSet;
+
+use pipeline::report::FailureReason;
+
+use super::*;
+use crate::batch::Failure;
+use crate::destination::samples;
+
+fn batch(sequence: u64, records: usize) -> Batch {
+    let lines: Vec<String> = (0..records).map(|index| format!("line {index}")).collect();
+    let lines: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+    Batch {
+        sequence,
+        ..samples::batch(&lines)
+    }
+}
+
+fn holding(batches: &[(u64, usize)]) -> Window {
+    let mut window = Window::default();
+    for (sequence, records) in batches {
+        let batch = batch(*sequence, *records);
+        let all = samples::all(&batch);
+        window.hold(batch, vec![all]);
+    }
+    window
+}
+
+fn failure() -> Failure {
+    Failure {
+        reason: FailureReason::Refused,
+        message: "400 Bad Request".to_owned(),
+    }
+}
+
+fn accepted() -> Answer {
+    Answer::Accepted {
+        refused: Refusals::None,
+    }
+}
+
+fn refused() -> Answer {
+    Answer::Refused { failure: failure() }
+}
+
+/// Sends what there is to one at a time, at most `requests` of them; returns what is settled and how many were sent.
+fn run(window: &mut Window, requests: usize, mut server: impl FnMut(&Piece) -> Answer) -> (Vec<Settled>, usize) {
+    let mut settled = Vec::new();
+    for sent in 0..requests {
+        let Some(piece) = window.next() else {
+            return (settled, sent);
+        };
+        let answer = server(&piece);
+        window.judge(piece, &answer);
+        settled.append(&mut window.take_settled());
+    }
+    (settled, requests)
+}
+
+#[test]
+fn a_batch_is_settled_when_all_its_requests_are() {
+    let mut window = Window::default();
+    window.hold(batch(1, 3), vec![vec![0, 2], vec![1]]);
+    let (first, second) = (window.next().unwrap(), window.next().unwrap());
+    window.judge(second, &accepted());
+    assert!(window.take_settled().is_empty());
+    window.judge(first, &accepted());
+    let settled = window.take_settled();
+    assert_eq!(
+        (settled[0].batch.sequence, settled[0].dropped.as_slice()),
+        (1, [].as_slice())
+    );
+    assert!(window.is_empty());
+}
+
+#[test]
+fn a_batch_without_records_is_settled_at_once() {
+    let mut window = holding(&[(1, 0)]);
+    assert_eq!((window.take_settled().len(), window.is_empty()), (1, true));
+}
+
+#[test]
+fn what_is_sent_again_is_the_same() {
+    let mut window = holding(&[(1, 2)]);
+    let mut piece = window.next().unwrap();
+    piece.body = Some(Bytes::from_static(b"once"));
+    for answer in [
+        Answer::Retry {
+            failure: failure(),
+            after: None,
+        },
+        Answer::Blocked { failure: failure() },
+        refused(),
+    ] {
+        window.judge(piece.clone(), &answer);
+        let again = window.next().unwrap();
+        assert_eq!(
+            (&again.records, &again.body),
+            (&piece.records, &piece.body),
+            "{answer:?}"
+        );
+        piece = again;
+    }
+}
+
+#[test]
+fn the_oldest_goes_first() {
+    let mut window = holding(&[(2, 1), (1, 1)]);
+    let piece = window.next().unwrap();
+    assert_eq!(piece.sequence, 1);
+    window.judge(
+        piece,
+        &Answer::Retry {
+            failure: failure(),
+            after: None,
+        },
+    );
+    assert_eq!(window.next().unwrap().sequence, 1);
+}
+
+#[test]
+fn three_seconds_of_400_lose_nothing() {
+    let mut window = holding(&[(1, 100), (2, 1)]);
+    let mut requests = 0;
+    let (settled, _) = run(&mut window, 1000, |_| {
+        requests += 1;
+        if requests <= 40 { refused() } else { accepted() }
+    });
+    assert_eq!(settled.len(), 2);
+    assert!(settled.iter().all(|settled| settled.dropped.is_empty()), "{settled:?}");
+}
+
+#[test]
+fn a_single_line_that_a_proxy_refused_is_sent_again_without_other_traffic() {
+    let mut window = holding(&[(1, 1)]);
+    let mut requests = 0;
+    let (settled, sent) = run(&mut window, 1000, |_| {
+        requests += 1;
+        if requests <= 10 { refused() } else { accepted() }
+    });
+    assert_eq!((settled[0].dropped.len(), sent), (0, 11));
+}
+
+#[test]
+fn a_destination_that_refuses_everything_loses_nothing_however_long_it_lasts() {
+    let mut window = holding(&[(1, 20), (2, 1)]);
+    let (settled, _) = run(&mut window, 10_000, |_| refused());
+    assert!(settled.is_empty());
+}
+
+#[test]
+fn the_one_record_that_is_refused_among_others_is_found_and_given_up() {
+    let mut window = holding(&[(1, 1000)]);
+    let poison = 617;
+    let (settled, sent) = run(&mut window, 1000, |piece| {
+        if piece.records.contains(&poison) {
+            refused()
+        } else {
+            accepted()
+        }
+    });
+    assert_eq!(settled[0].dropped, [(617, DropCause::Rejected)]);
+    assert!(sent < 40, "{sent} requests");
+}
+
+/// Sends a batch of one record after another, for as long as the window holds the first batch.
+fn send_others(
+    window: &mut Window,
+    sequences: std::ops::Range<u64>,
+    server: impl Fn(&Piece) -> Answer,
+) -> Vec<Settled> {
+    let mut settled = Vec::new();
+    for sequence in sequences {
+        window.hold(batch(sequence, 1), vec![vec![0]]);
+        settled.append(&mut run(window, 2, &server).0);
+    }
+    settled
+}
+
+#[test]
+fn a_refused_record_alone_is_given_up_only_when_others_are_accepted_in_between() {
+    let mut window = holding(&[(1, 1)]);
+    let only_first = |piece: &Piece| if piece.sequence == 1 { refused() } else { accepted() };
+    assert!(run(&mut window, 100, only_first).0.is_empty(), "no evidence");
+    assert!(
+        send_others(&mut window, 2..3, only_first)
+            .iter()
+            .all(|settled| settled.batch.sequence != 1),
+        "too little"
+    );
+    let settled = send_others(&mut window, 3..4, only_first);
+    let first = settled.iter().find(|settled| settled.batch.sequence == 1).unwrap();
+    assert_eq!(first.dropped, [(0, DropCause::Rejected)]);
+}
+
+#[test]
+fn a_request_that_is_too_large_is_halved_then_cut_then_given_up() {
+    let mut window = Window::default();
+    window.hold(samples::batch(&[b"short", &[b'x'; 4096]]), vec![vec![0, 1]]);
+    let too_large = |piece: &Piece| match piece.sequence {
+        0 if piece.records.contains(&1) => Answer::Split { failure: failure() },
+        _ => accepted(),
+    };
+    let mut sizes = Vec::new();
+    let (settled, _) = run(&mut window, 100, |piece| {
+        sizes.push((piece.records.len(), piece.max_record_bytes));
+        too_large(piece)
+    });
+    let expected = [(2, None), (1, None), (1, None), (1, Some(2048)), (1, Some(1024))];
+    assert_eq!(sizes[..5], expected);
+    assert!(settled.is_empty(), "nothing was accepted since, so it isn't given up");
+    let settled = send_others(&mut window, 2..4, too_large);
+    let first = settled.iter().find(|settled| settled.batch.sequence == 0).unwrap();
+    assert_eq!(first.dropped, [(1, DropCause::TooLarge)]);
+}
+
+#[test]
+fn the_oldest_are_taken_for_those_that_a_store_only_counted() {
+    let mut window = holding(&[(1, 4)]);
+    let answer = Answer::Accepted {
+        refused: Refusals::Count(2),
+    };
+    let piece = window.next().unwrap();
+    let given_up = window.judge(piece, &answer);
+    assert_eq!((given_up[0].records, given_up[0].bytes.clone()), (2, 0..14));
+    let dropped: Vec<usize> = window.take_settled()[0]
+        .dropped
+        .iter()
+        .map(|(record, _)| *record)
+        .collect();
+    assert_eq!(dropped, [0, 1]);
+}
+
+proptest::proptest! {
+    /// Whatever a destination refuses for its content, and however it fails in between: every batch is settled, what is
+    /// refused is what should be, and no record is accepted twice or not at all.
+    #[test]
+    fn every_record_is_either_accepted_once_or_given_up(
+        sizes in proptest::collection::vec(1_usize..40, 1..6),
+        poison in proptest::collection::btree_set((0_u64..6, 0_u32..40), 0..8),
+        weather in proptest::collection::vec(0_u8..4, 1..60),
+    ) {
+        let batches: Vec<(u64, usize)> = (0..).zip(sizes.iter().copied()).collect();
+        let mut window = holding(&batches);
+        // Always something to compare with: traffic goes on.
+        let mut traffic = 100;
+        let (mut stored, mut dropped, mut sent) = (BTreeSet::new(), BTreeSet::new(), 0);
+        while window.held.keys().any(|sequence| *sequence < 100) {
+            proptest::prop_assert!(sent < 5_000, "it never ends");
+            if !window.held.contains_key(&traffic) {
+                traffic += 1;
+                window.hold(batch(traffic, 1), vec![vec![0]]);
+            }
+            let (settled, _) = run(&mut window, 1, |piece| {
+                sent += 1;
+                let storm = weather.get(sent).copied().unwrap_or(0);
+                let bad = piece.records.iter().any(|record| poison.contains(&(piece.sequence, *record)));
+                match storm {
+                    1 => return Answer::Retry { failure: failure(), after: None },
+                    2 if piece.records.len() > 1 => return Answer::Split { failure: failure() },
+                    _ if bad => return refused(),
+                    _ => {}
+                }
+                for record in &piece.records {
+                    assert!(stored.insert((piece.sequence, *record)), "stored twice");
+                }
+                accepted()
+            });
+            for settled in settled {
+                dropped.extend(settled.dropped.iter().map(|(record, _)| (settled.batch.sequence, u32::try_from(*record).unwrap())));
+            }
+        }
+        let real: BTreeSet<(u64, u32)> = batches.iter()
+            .flat_map(|(sequence, size)| (0..u32::try_from(*size).unwrap()).map(|record| (*sequence, record)))
+            .collect();
+        let expected: BTreeSet<(u64, u32)> = real.intersection(&poison).copied().collect();
+        proptest::prop_assert_eq!(&dropped, &expected);
+        let stored: BTreeSet<(u64, u32)> = stored.into_iter().filter(|(sequence, _)| *sequence < 100).collect();
+        proptest::prop_assert_eq!(stored, real.difference(&expected).copied().collect());
+    }
+}
