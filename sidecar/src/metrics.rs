@@ -1,7 +1,11 @@
-//! Metrics of the sidecar: every name, help text and label in one place, rendered from plain counters at scrape time.
+//! What the process knows about itself at one moment, and its rendering for Prometheus.
 //!
-//! The hot path counts in plain integers that belong to their owners; nothing here is touched between two scrapes.
+//! The hot path counts in plain integers that belong to their owners; they are copied when somebody asks, and nothing
+//! here is touched between two scrapes. Names, help texts and labels are all in `families`.
 
+mod families;
+
+pub use families::render;
 use pipeline::report::Report;
 
 use crate::sending::health;
