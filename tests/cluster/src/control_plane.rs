@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::credentials::{self, CredentialsError};
 use crate::kubeconfig::{self, Identity};
 use crate::kubectl::Kubectl;
-use crate::protocol::{Facts, Lifetime, Shape};
+use crate::protocol::{Facts, Shape};
 use crate::start::{self, StartError, Started};
 
 static SHARED: OnceLock<Result<ControlPlane, StartError>> = OnceLock::new();
@@ -44,7 +44,7 @@ pub fn start() -> Result<ControlPlane, StartError> {
 impl ControlPlane {
     pub(crate) fn start(shape: Shape, images: &[PathBuf]) -> Result<Self, StartError> {
         let name = format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let started = start::start(&name, shape, Lifetime::Held, images)?;
+        let started = start::start(&name, shape, images)?;
         let audit_log = started.layout.audit_log();
         Ok(Self { started, audit_log })
     }

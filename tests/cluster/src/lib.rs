@@ -24,6 +24,7 @@ pub mod named;
 pub mod node;
 mod packages;
 mod pki;
+mod ports;
 mod privilege;
 pub mod progress;
 mod protocol;

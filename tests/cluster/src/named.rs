@@ -18,7 +18,7 @@ use crate::layout::Layout;
 use crate::node::namespaces::Namespaces;
 use crate::privilege;
 use crate::progress;
-use crate::protocol::{Answer, Facts, Lifetime, Publish, Request, Shape};
+use crate::protocol::{Answer, Facts, Publish, Request, Shape};
 use crate::start::{self, StartError};
 
 /// The holder answers between two looks at its children.
@@ -35,6 +35,14 @@ pub enum NamedError {
     /// There is none.
     #[error("there is no cluster named {0:?} running; `cluster up --name {0}` starts one, `cluster status` lists them")]
     NotThere(String),
+    /// There was one.
+    #[error("the cluster {name:?} ended by itself: {reason}")]
+    Died {
+        /// The cluster.
+        name: String,
+        /// What happened, and where the logs are.
+        reason: String,
+    },
     /// It has no node.
     #[error("the cluster {0:?} is a control plane only; this needs one with a node")]
     NoNode(String),
@@ -91,7 +99,7 @@ pub enum NamedError {
 
 /// Starts a cluster that outlives this process.
 pub fn up(name: &str, shape: Shape) -> Result<Facts, NamedError> {
-    Ok(start::start(name, shape, Lifetime::Detached, &[])?.facts)
+    Ok(start::start(name, shape, &[])?.let_go()?)
 }
 
 /// Ends a cluster and waits until all of it is gone. None of that name is no error: there is nothing left to end.
@@ -126,7 +134,11 @@ pub fn down(name: &str) -> Result<(), NamedError> {
 pub fn facts(name: &str) -> Result<Facts, NamedError> {
     let layout = start::layout(name)?;
     if !home::is_held(&layout) {
-        return Err(NamedError::NotThere(name.to_owned()));
+        let name = name.to_owned();
+        return Err(match home::last_failure(&layout) {
+            Some(reason) => NamedError::Died { name, reason },
+            None => NamedError::NotThere(name),
+        });
     }
     facts_of(&layout)
 }

@@ -1,7 +1,8 @@
 //! What is said between a cluster's holder and those who start and use it: JSON, one value a line.
 //!
 //! Three conversations:
-//! * the starter gives the holder a [`Spec`] (one argument) and reads [`Report`]s from its standard output;
+//! * the starter gives the holder a [`Spec`] (one argument) and reads [`Report`]s from its standard output. The holder's
+//!   standard input is the *lifeline*: its end ends the cluster, unless any byte came before, which lets the cluster go;
 //! * clients send a [`Request`] to the holder's control socket and read one [`Answer`];
 //! * [`Facts`] lie in the cluster's folder, for clients that come later.
 
@@ -19,7 +20,6 @@ pub(crate) struct Spec {
     /// The cluster's folder.
     pub(crate) folder: PathBuf,
     pub(crate) shape: Shape,
-    pub(crate) lifetime: Lifetime,
     /// Programs by name, all of those the shape needs.
     pub(crate) tools: BTreeMap<String, PathBuf>,
     /// Image archives that a node has from the start.
@@ -34,16 +34,6 @@ pub enum Shape {
     ControlPlane,
     /// A whole node, in namespaces of its own. Needs root.
     Node,
-}
-
-/// What ends the cluster, apart from being told to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Lifetime {
-    /// It ends with whoever holds the other end of the holder's standard input.
-    Held,
-    /// It stays until it is told to stop.
-    Detached,
 }
 
 /// What the holder tells its starter. After `Ready` only `Failed` can follow.

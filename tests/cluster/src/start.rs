@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Lines};
+use std::io::{self, BufRead, BufReader, Lines, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
@@ -14,7 +14,7 @@ use crate::node::pause;
 use crate::packages::{self, PackagesError};
 use crate::privilege;
 use crate::progress;
-use crate::protocol::{Facts, Lifetime, Report, Shape, Spec};
+use crate::protocol::{Facts, Report, Shape, Spec};
 use crate::tools::{self, ToolError};
 
 /// Why a cluster isn't there.
@@ -51,9 +51,16 @@ pub enum StartError {
 pub(crate) struct Started {
     pub(crate) facts: Facts,
     pub(crate) layout: Layout,
-    /// The cluster ends when this is dropped, or with the process. `None` for a detached one.
-    #[expect(dead_code, reason = "kept for its drop")]
+    /// The cluster ends when this is dropped, or with the process.
     lifeline: Option<ChildStdin>,
+}
+
+impl Started {
+    /// Lets the cluster live on until it is told to stop.
+    pub(crate) fn let_go(self) -> Result<Facts, StartError> {
+        self.lifeline.map_or(Ok(()), |mut lifeline| lifeline.write_all(b"\n"))?;
+        Ok(self.facts)
+    }
 }
 
 /// The folder that holds the user's clusters.
@@ -72,7 +79,7 @@ pub(crate) fn layout(name: &str) -> Result<Layout, StartError> {
 }
 
 /// Starts a cluster and waits until it is ready.
-pub(crate) fn start(name: &str, shape: Shape, lifetime: Lifetime, images: &[PathBuf]) -> Result<Started, StartError> {
+pub(crate) fn start(name: &str, shape: Shape, images: &[PathBuf]) -> Result<Started, StartError> {
     let layout = layout(name)?;
     if shape == Shape::Node {
         packages::ensure()?;
@@ -87,7 +94,6 @@ pub(crate) fn start(name: &str, shape: Shape, lifetime: Lifetime, images: &[Path
         name,
         folder,
         shape,
-        lifetime,
         tools: tools(shape)?,
         images,
     };
@@ -102,9 +108,7 @@ pub(crate) fn start(name: &str, shape: Shape, lifetime: Lifetime, images: &[Path
         describe(shape),
         facts.kubeconfig.display()
     ));
-    if lifetime == Lifetime::Held {
-        thread::spawn(move || tell_of_failure(&mut reports, holder));
-    }
+    thread::spawn(move || tell_of_failure(&mut reports, holder));
     Ok(Started {
         facts,
         layout,
@@ -133,27 +137,22 @@ fn tools(shape: Shape) -> Result<BTreeMap<String, PathBuf>, ToolError> {
 
 fn spawn(spec: &Spec) -> Result<Child, StartError> {
     let spec_json = serde_json::to_string(spec).map_err(io::Error::from)?;
-    let lifeline = match spec.lifetime {
-        Lifetime::Held => Stdio::piped(),
-        Lifetime::Detached => Stdio::null(),
-    };
     let holder = binary::find()?;
     let mut command = match spec.shape {
         Shape::ControlPlane => Command::new(holder),
         Shape::Node => privilege::as_root(holder),
     };
-    // Whoever waits for the starter's standard error to close must not wait for the cluster's end.
-    let errors = match spec.lifetime {
-        Lifetime::Held => Stdio::inherit(),
-        Lifetime::Detached => Stdio::null(),
-    };
+    command.args(["hold", &spec_json]).current_dir("/");
+    // Standard error through a pipe of its own: whoever waits for that of the starter to close must not wait for the
+    // cluster's end.
     command
-        .args(["hold", &spec_json])
-        .current_dir("/")
-        .stdin(lifeline)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(errors);
-    Ok(command.spawn()?)
+        .stderr(Stdio::piped());
+    let mut holder = command.spawn()?;
+    let errors = holder.stderr.take();
+    thread::spawn(move || errors.map(|mut errors| io::copy(&mut errors, &mut io::stderr())));
+    Ok(holder)
 }
 
 type Reports = Lines<BufReader<ChildStdout>>;

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::protocol::Lifetime;
 use crate::supervisor::{Death, Orphans, Supervisor};
 
 /// How often dead children are looked for.
@@ -65,18 +64,14 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Begins to watch. Must be called before anything is started that has to be removed again.
-    pub(crate) fn new(lifetime: Lifetime, orphans: Orphans) -> io::Result<Self> {
+    pub(crate) fn new(orphans: Orphans) -> io::Result<Self> {
         let (signals, writer) = UnixStream::pair()?;
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
         }
-        let lifeline = match lifetime {
-            Lifetime::Held => Some(io::stdin()),
-            Lifetime::Detached => None,
-        };
         Ok(Self {
             supervisor: Supervisor::new(orphans),
-            lifeline,
+            lifeline: Some(io::stdin()),
             signals,
             control: None,
         })
@@ -96,10 +91,12 @@ impl Watch {
         if ready.signals {
             return Ok(Event::Signalled);
         }
-        if let Some(lifeline) = self.lifeline.as_mut().filter(|_| ready.lifeline)
-            && lifeline.read(&mut [0; 64])? == 0
-        {
-            return Ok(Event::LifelineCut);
+        if let Some(lifeline) = self.lifeline.as_mut().filter(|_| ready.lifeline) {
+            if lifeline.read(&mut [0; 64])? == 0 {
+                return Ok(Event::LifelineCut);
+            }
+            // Let go: from now on only a request or a signal ends it.
+            self.lifeline = None;
         }
         if let Some(control) = self.control.as_ref().filter(|_| ready.control) {
             return Ok(Event::Client(control.accept()?.0));

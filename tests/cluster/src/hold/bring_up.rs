@@ -1,6 +1,5 @@
 //! Starts a control plane, component by component, each when the one before can serve it.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use super::{HoldError, say, system};
@@ -8,6 +7,7 @@ use crate::component::{self, Launch, etcd, kube_apiserver, kube_controller_manag
 use crate::credentials;
 use crate::kubectl::Kubectl;
 use crate::layout::Layout;
+use crate::ports;
 use crate::protocol::{Facts, Shape, Spec};
 use crate::watch::Watch;
 
@@ -17,7 +17,7 @@ const CONTROLLERS_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A control plane on the host's loopback, with ports of its own.
 pub(super) fn on_loopback(spec: &Spec, layout: &Layout, watch: &mut Watch) -> Result<Facts, HoldError> {
-    let [client, peer, api] = free_ports().map_err(system("find free ports"))?;
+    let [client, peer, api] = ports::free().map_err(system("find free ports"))?;
     let server = format!("https://127.0.0.1:{api}");
     credentials::make(layout, &server)?;
     credentials::make_for_people(layout, &spec.name, &server)?;
@@ -76,17 +76,4 @@ pub(crate) fn control_plane(
 /// Starts a component.
 pub(crate) fn start(watch: &mut Watch, layout: &Layout, launch: &Launch) -> Result<(), HoldError> {
     Ok(watch.supervisor.start(launch, &layout.log_of(launch.name))?)
-}
-
-/// Ports of loopback that nobody listens on. They are let go at once, so another process may take one before the
-/// component does; then the component says so in its log and the start fails.
-fn free_ports<const COUNT: usize>() -> std::io::Result<[u16; COUNT]> {
-    let listeners: Vec<TcpListener> = (0..COUNT)
-        .map(|_| TcpListener::bind("127.0.0.1:0"))
-        .collect::<Result<_, _>>()?;
-    let mut ports = [0; COUNT];
-    for (port, listener) in ports.iter_mut().zip(&listeners) {
-        *port = listener.local_addr()?.port();
-    }
-    Ok(ports)
 }

@@ -18,6 +18,8 @@ const REMOVAL: Duration = Duration::from_secs(10);
 const SWEEPING: &str = ".sweeping";
 /// Logs of clusters that failed, by the cluster's name.
 const FAILED: &str = ".failed";
+/// Beside those logs, what the failure was.
+const REASON: &str = "reason.txt";
 
 /// Why a folder can't be claimed.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,7 @@ impl Home {
         if layout.folder().exists() {
             return Err(HomeError::Taken(name.to_owned()));
         }
+        remove_folder(&failure_folder(&layout), Duration::ZERO).map_err(failed)?;
         fs::create_dir(layout.folder())
             .and_then(|()| layout.make_folders())
             .map_err(failed)?;
@@ -75,17 +78,33 @@ impl Home {
         &self.layout
     }
 
-    /// Puts the logs where they survive the folder, in place of those of the cluster's last failure.
-    pub(crate) fn keep_logs(&self) -> Option<PathBuf> {
-        let name = self.layout.folder().file_name()?;
-        let failed = self.layout.folder().parent()?.join(FAILED);
-        let kept = failed.join(name);
-        fs::create_dir_all(&failed).ok()?;
-        remove_folder(&kept, Duration::ZERO).ok()?;
-        fs::rename(self.layout.logs(), &kept).ok()?;
-        privilege::hand_over(&failed, failed.parent()?).ok()?;
-        Some(kept)
+    /// Puts the logs where they survive the folder, in place of those of the cluster's last failure, and the reason
+    /// with them. Returns the reason with the place of the logs.
+    pub(crate) fn keep_logs(&self, reason: &str) -> String {
+        let kept = failure_folder(&self.layout);
+        let keep = || {
+            fs::create_dir_all(kept.parent().unwrap_or(Path::new("/")))?;
+            remove_folder(&kept, Duration::ZERO)?;
+            fs::rename(self.layout.logs(), &kept)?;
+            let sentence = format!("{reason}\nall logs are in {}", kept.display());
+            fs::write(kept.join(REASON), &sentence)?;
+            let failures = kept.parent().unwrap_or(&kept);
+            privilege::hand_over(failures, failures.parent().unwrap_or(failures))?;
+            io::Result::Ok(sentence)
+        };
+        keep().unwrap_or_else(|_| reason.to_owned())
     }
+}
+
+/// Where the logs of a cluster go that fails.
+fn failure_folder(layout: &Layout) -> PathBuf {
+    let root = layout.folder().parent().unwrap_or(Path::new("/"));
+    root.join(FAILED).join(layout.folder().file_name().unwrap_or_default())
+}
+
+/// Why the last cluster of that folder failed, until the next one starts there.
+pub(crate) fn last_failure(layout: &Layout) -> Option<String> {
+    fs::read_to_string(failure_folder(layout).join(REASON)).ok()
 }
 
 impl Drop for Home {
@@ -166,9 +185,15 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let home = Home::claim(Layout::at(root.path().join("one")), "one").unwrap();
         fs::write(home.layout().log_of("etcd"), "no luck").unwrap();
-        let kept = home.keep_logs().unwrap();
+        let layout = home.layout().clone();
+        let sentence = home.keep_logs("etcd ended");
         drop(home);
-        assert_eq!(fs::read_to_string(kept.join("etcd.log")).unwrap(), "no luck");
+        let (reason, logs) = sentence.split_once("\nall logs are in ").unwrap();
+        assert_eq!(reason, "etcd ended");
+        assert_eq!(fs::read_to_string(Path::new(logs).join("etcd.log")).unwrap(), "no luck");
+        assert_eq!(last_failure(&layout), Some(sentence));
         assert!(clusters(root.path()).is_empty());
+        let _next = Home::claim(layout.clone(), "one").unwrap();
+        assert_eq!(last_failure(&layout), None);
     }
 }

@@ -112,7 +112,7 @@ pub fn hold(spec: &str) -> ExitCode {
 fn hold_spec(spec: &Spec) -> Result<(), String> {
     // Ctrl-C at the starter's terminal must not reach the cluster before the starter has had its say.
     let _ = rustix::process::setsid();
-    let mut watch = Watch::new(spec.lifetime, Orphans::OfOthers).map_err(|error| sentence(&error))?;
+    let mut watch = Watch::new(Orphans::OfOthers).map_err(|error| sentence(&error))?;
     let home = Home::claim(Layout::at(spec.folder.clone()), &spec.name).map_err(|error| sentence(&error))?;
     let outcome = match spec.shape {
         Shape::ControlPlane => hold_control_plane(spec, home.layout(), &mut watch),
@@ -120,12 +120,7 @@ fn hold_spec(spec: &Spec) -> Result<(), String> {
     };
     match outcome {
         Ok(()) | Err(HoldError::Wait(WaitError::ToldToStop)) => Ok(()),
-        Err(error) => {
-            let text = sentence(&error);
-            Err(home.keep_logs().map_or(text.clone(), |logs| {
-                format!("{text}\nall logs are in {}", logs.display())
-            }))
-        }
+        Err(error) => Err(home.keep_logs(&sentence(&error))),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::hold::bring_up;
 use crate::hold::{HoldError, report, say, sentence, serve, system};
 use crate::kubectl::Kubectl;
 use crate::layout::Layout;
-use crate::protocol::{Lifetime, Report, Spec};
+use crate::protocol::{Report, Spec};
 use crate::supervisor::Orphans;
 use crate::watch::{WaitError, Watch};
 
@@ -47,7 +47,7 @@ pub fn init(spec: &str) -> ExitCode {
 
 fn run(spec: &Spec) -> Result<(), HoldError> {
     let layout = Layout::at(spec.folder.clone());
-    let mut watch = Watch::new(Lifetime::Held, Orphans::OfOurs).map_err(system("watch for signals"))?;
+    let mut watch = Watch::new(Orphans::OfOurs).map_err(system("watch for signals"))?;
     mounts::lay_over(&layout)?;
     network::make()?;
     raise_file_limit().map_err(system("raise the limit of open files"))?;

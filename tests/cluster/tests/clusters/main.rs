@@ -3,6 +3,7 @@
 mod control_plane;
 mod host;
 mod node;
+mod program;
 
 use std::error::Error;
 use std::path::Path;
@@ -29,6 +30,23 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> Result<bool, Box<dyn Error>
         thread::yield_now();
     }
     Ok(())
+}
+
+/// The process with that argument.
+fn process_with(argument: &str) -> Option<u32> {
+    let entries = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut processes = entries.filter_map(|entry| {
+        let process = entry.file_name().to_str()?.parse().ok()?;
+        Some((process, std::fs::read(entry.path().join("cmdline")).ok()?))
+    });
+    let has_it = |command_line: &[u8]| {
+        command_line
+            .split(|byte| *byte == 0)
+            .any(|own| own == argument.as_bytes())
+    };
+    processes
+        .find(|(_, command_line)| has_it(command_line))
+        .map(|(process, _)| process)
 }
 
 /// Processes whose command line names the cluster's folder.

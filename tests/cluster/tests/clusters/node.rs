@@ -137,6 +137,25 @@ fn a_command_inside_sees_the_node_and_finds_its_api_server() -> Outcome {
 }
 
 #[test]
+fn there_is_no_way_out_of_the_node() -> Outcome {
+    let node = cluster::node::shared()?;
+    let default = output(node.exec("ip")?.args(["route", "show", "default"]))?;
+    assert_eq!(default.trim(), "default dev node0 scope link");
+    let links = output(node.exec("ip")?.args(["-brief", "link"]))?;
+    let names = links.lines().filter_map(|line| line.split_whitespace().next());
+    // The cable's two ends, the bridge, and the pods' ends of their cables.
+    let is_inner =
+        |name: &str| matches!(name, "lo" | "node0@node0p" | "node0p@node0" | "cni0") || name.starts_with("veth");
+    let outer: Vec<_> = names.filter(|name| !is_inner(name)).collect();
+    // The kernel puts devices of its own into every namespace; those that are down lead nowhere.
+    let up = links
+        .lines()
+        .filter(|line| outer.iter().any(|name| line.starts_with(name)) && line.contains("LOWER_UP"));
+    assert_eq!(up.collect::<Vec<_>>(), [] as [&str; 0]);
+    Ok(())
+}
+
+#[test]
 fn a_loaded_image_runs_as_its_archive_says() -> Outcome {
     let node = cluster::node::shared()?;
     let folder = tempfile::tempdir()?;
