@@ -1,9 +1,27 @@
 //! The LogShipping operator: observe -> validate -> plan -> apply -> report, keyed by the target Deployment.
 //!
 //! The core is pure: [`validate`] and [`plan`] are functions from values to values and read no clock. Everything else
-//! is a thin shell around them.
+//! is a thin shell around them, one effect per file: [`run`] puts it together.
 
+mod admin;
 mod amount;
+mod apply;
+mod backoff;
+pub mod client;
+mod events;
+mod finalize;
+mod metrics;
+mod observe;
 pub mod observed;
 pub mod plan;
+mod poll;
+mod queue;
+mod reconcile;
+mod report;
+mod reporter;
+mod run;
+pub mod settings;
 pub mod validate;
+
+pub use run::{RunError, run};
+pub use settings::Settings;

@@ -1,0 +1,378 @@
+//! What a change of an object means, kind by kind: plain functions from an event to the keys that have to look again.
+//!
+//! Deletes are seen, also those that happened while a watch was interrupted: after a relist, what wasn't listed is gone.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crds::LogShipping;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::watcher::Event;
+
+use super::index::{ConfigMapEntry, Index, ReplicaSetEntry, Wakes, labels};
+use super::key::{ConfigMapKey, Namespaced, PodKey, ReplicaSetKey, ShippingKey, TargetKey};
+use super::pod::SidecarPod;
+use super::shipping::ShippingEntry;
+
+/// A kind of object that is watched.
+pub(crate) trait Watched {
+    type Object;
+    type Key: Namespaced + Clone + Debug + Send + 'static;
+
+    fn key(object: &Self::Object) -> Self::Key;
+    fn put(index: &mut Index, key: Self::Key, object: Self::Object) -> Wakes;
+    fn remove(index: &mut Index, key: &Self::Key) -> Wakes;
+    fn keys(index: &Index) -> impl Iterator<Item = &Self::Key>;
+}
+
+/// The memory of one watch: what a relist that is under way has listed so far.
+#[derive(Debug)]
+pub(crate) struct Relist<K> {
+    /// The only namespace of the watch; none for all.
+    namespace: Option<String>,
+    listed: BTreeSet<K>,
+}
+
+impl<K> Relist<K> {
+    pub(crate) const fn new(namespace: Option<String>) -> Self {
+        Self {
+            namespace,
+            listed: BTreeSet::new(),
+        }
+    }
+}
+
+/// Takes an event in.
+pub(crate) fn on_event<W: Watched>(index: &mut Index, relist: &mut Relist<W::Key>, event: Event<W::Object>) -> Wakes {
+    match event {
+        Event::Apply(object) => W::put(index, W::key(&object), object),
+        Event::Delete(object) => W::remove(index, &W::key(&object)),
+        Event::Init => {
+            relist.listed.clear();
+            Wakes::default()
+        }
+        Event::InitApply(object) => {
+            let key = W::key(&object);
+            relist.listed.insert(key.clone());
+            W::put(index, key, object)
+        }
+        Event::InitDone => {
+            let listed = std::mem::take(&mut relist.listed);
+            let in_scope = |key: &W::Key| relist.namespace.as_ref().is_none_or(|only| key.namespace() == only);
+            let gone = W::keys(index).filter(|key| in_scope(key) && !listed.contains(key));
+            let gone: Vec<_> = gone.cloned().collect();
+            gone.iter()
+                .fold(Wakes::default(), |wakes, key| wakes.and(W::remove(index, key)))
+        }
+    }
+}
+
+impl Wakes {
+    fn and(mut self, mut other: Self) -> Self {
+        self.targets.append(&mut other.targets);
+        self.shippings.append(&mut other.shippings);
+        self.pods.append(&mut other.pods);
+        self
+    }
+}
+
+/// LogShippings.
+#[derive(Debug)]
+pub(crate) struct Shippings;
+
+impl Watched for Shippings {
+    type Object = DeserializeGuard<LogShipping>;
+    type Key = ShippingKey;
+
+    fn key(object: &Self::Object) -> ShippingKey {
+        use kube::Resource;
+        ShippingKey::of(object.meta())
+    }
+
+    fn put(index: &mut Index, key: ShippingKey, object: Self::Object) -> Wakes {
+        let entry = ShippingEntry::of(&object);
+        let before = index.shippings.get(&key).cloned();
+        let mut wakes = Wakes::default();
+        if before.as_ref().is_none_or(|before| before.differs_for_targets(&entry)) {
+            wakes
+                .targets
+                .extend(before.iter().flat_map(|before| index.targets_of(&key, before)));
+            wakes.targets.extend(index.targets_of(&key, &entry));
+        }
+        wakes.shippings.insert(key.clone());
+        index.shippings.insert(key, entry);
+        wakes
+    }
+
+    fn remove(index: &mut Index, key: &ShippingKey) -> Wakes {
+        let mut wakes = Wakes::default();
+        if let Some(entry) = index.shippings.remove(key) {
+            wakes.targets = index.targets_of(key, &entry);
+        }
+        wakes.shippings.insert(key.clone());
+        wakes
+    }
+
+    fn keys(index: &Index) -> impl Iterator<Item = &ShippingKey> {
+        index.shippings.keys()
+    }
+}
+
+/// Deployments, all of them: any may be selected.
+#[derive(Debug)]
+pub(crate) struct Deployments;
+
+impl Watched for Deployments {
+    type Object = Deployment;
+    type Key = TargetKey;
+
+    fn key(object: &Deployment) -> TargetKey {
+        TargetKey::of(&object.metadata)
+    }
+
+    fn put(index: &mut Index, key: TargetKey, object: Deployment) -> Wakes {
+        let mut wakes = Wakes::default();
+        let before = index.deployments.get(&key).cloned();
+        if before
+            .as_ref()
+            .is_some_and(|before| is_older(&object.metadata, &before.metadata))
+        {
+            return wakes;
+        }
+        if before.as_ref().is_some_and(|before| !differs(before, &object)) {
+            index.deployments.insert(key, Arc::new(object));
+            return wakes;
+        }
+        index.wake_shippings_on(&key, &mut wakes);
+        if let Some(uid) = before.and_then(|before| before.metadata.uid.clone()) {
+            index.target_of_uid.remove(&uid);
+        }
+        if let Some(uid) = &object.metadata.uid {
+            index.target_of_uid.insert(uid.clone(), key.clone());
+        }
+        index.deployments.insert(key.clone(), Arc::new(object));
+        index.wake_shippings_on(&key, &mut wakes);
+        if index.concerns(&key) || index.state(&key).is_some() {
+            wakes.targets.insert(key);
+        }
+        wakes
+    }
+
+    fn remove(index: &mut Index, key: &TargetKey) -> Wakes {
+        let mut wakes = Wakes::default();
+        index.wake_shippings_on(key, &mut wakes);
+        let deployment = index.deployments.remove(key);
+        if let Some(uid) = deployment.and_then(|deployment| deployment.metadata.uid.clone()) {
+            index.target_of_uid.remove(&uid);
+        }
+        wakes.targets.insert(key.clone());
+        wakes
+    }
+
+    fn keys(index: &Index) -> impl Iterator<Item = &TargetKey> {
+        index.deployments.keys()
+    }
+}
+
+/// Whether a watch delivers what an answer to a write of ours has overtaken. Resource versions are numbers that grow
+/// (KEP-5504); where they aren't, nothing is older.
+fn is_older(object: &ObjectMeta, than: &ObjectMeta) -> bool {
+    let number = |metadata: &ObjectMeta| metadata.resource_version.as_ref()?.parse::<u64>().ok();
+    match (number(object), number(than)) {
+        (Some(object_version), Some(than_version)) => object.uid == than.uid && object_version < than_version,
+        _ => false,
+    }
+}
+
+/// Whether more than the status of a Deployment changed.
+fn differs(before: &Deployment, after: &Deployment) -> bool {
+    let (old, new) = (&before.metadata, &after.metadata);
+    (&old.uid, old.generation, &old.annotations, &old.owner_references)
+        != (&new.uid, new.generation, &new.annotations, &new.owner_references)
+        || labels(before) != labels(after)
+        || old.deletion_timestamp.is_some() != new.deletion_timestamp.is_some()
+}
+
+/// ReplicaSets whose template carries our label, metadata only.
+#[derive(Debug)]
+pub(crate) struct ReplicaSets;
+
+impl Watched for ReplicaSets {
+    type Object = PartialObjectMeta<ReplicaSet>;
+    type Key = ReplicaSetKey;
+
+    fn key(object: &Self::Object) -> ReplicaSetKey {
+        ReplicaSetKey::of(&object.metadata)
+    }
+
+    fn put(index: &mut Index, key: ReplicaSetKey, object: Self::Object) -> Wakes {
+        let owners = object.metadata.owner_references.unwrap_or_default();
+        let owner = owners
+            .into_iter()
+            .find(|owner| owner.controller == Some(true) && owner.kind == "Deployment");
+        let (Some(owner), Some(uid)) = (owner, object.metadata.uid) else {
+            return Self::remove(index, &key);
+        };
+        let entry = ReplicaSetEntry {
+            uid,
+            deployment_uid: owner.uid,
+        };
+        if index.replica_sets.get(&key) == Some(&entry) {
+            return Wakes::default();
+        }
+        let mut wakes = Self::remove(index, &key);
+        let siblings = index
+            .replica_sets_of_deployment
+            .entry(entry.deployment_uid.clone())
+            .or_default();
+        siblings.insert(key.clone());
+        wakes
+            .targets
+            .extend(index.target_with_uid(&entry.deployment_uid).cloned());
+        index.replica_set_of_uid.insert(entry.uid.clone(), key.clone());
+        index.replica_sets.insert(key, entry);
+        wake_with_their_shippings(index, wakes)
+    }
+
+    fn remove(index: &mut Index, key: &ReplicaSetKey) -> Wakes {
+        let mut wakes = Wakes::default();
+        if let Some(entry) = index.replica_sets.remove(key) {
+            wakes
+                .targets
+                .extend(index.target_with_uid(&entry.deployment_uid).cloned());
+            index.replica_set_of_uid.remove(&entry.uid);
+            take_out(&mut index.replica_sets_of_deployment, &entry.deployment_uid, key);
+        }
+        wake_with_their_shippings(index, wakes)
+    }
+
+    fn keys(index: &Index) -> impl Iterator<Item = &ReplicaSetKey> {
+        index.replica_sets.keys()
+    }
+}
+
+/// Pods that carry our label.
+#[derive(Debug)]
+pub(crate) struct Pods;
+
+impl Watched for Pods {
+    type Object = Pod;
+    type Key = PodKey;
+
+    fn key(object: &Pod) -> PodKey {
+        PodKey::of(&object.metadata)
+    }
+
+    fn put(index: &mut Index, key: PodKey, object: Pod) -> Wakes {
+        let Some(pod) = SidecarPod::of(&object) else {
+            return Self::remove(index, &key);
+        };
+        let before = index.pods.get(&key);
+        if before == Some(&pod) {
+            return Wakes::default();
+        }
+        let same_for_plan = before.is_some_and(|before| before.view == pod.view);
+        let mut wakes = match before {
+            Some(before) if before.view.uid == pod.view.uid && before.owner_uid == pod.owner_uid => Wakes::default(),
+            _ => Self::remove(index, &key),
+        };
+        let siblings = index.pods_of_replica_set.entry(pod.owner_uid.clone()).or_default();
+        siblings.insert(key.clone());
+        if let Some(target) = index.target_of(&pod).cloned() {
+            index.wake_shippings_on(&target, &mut wakes);
+            if !same_for_plan {
+                wakes.targets.insert(target);
+            }
+        }
+        index.pods.insert(key.clone(), pod);
+        wakes.pods.insert(key);
+        wakes
+    }
+
+    fn remove(index: &mut Index, key: &PodKey) -> Wakes {
+        let mut wakes = Wakes::default();
+        if let Some(pod) = index.pods.remove(key) {
+            wakes.targets.extend(index.target_of(&pod).cloned());
+            take_out(&mut index.pods_of_replica_set, &pod.owner_uid, key);
+            index.forget_sighting(&pod.view.uid);
+        }
+        wake_with_their_shippings(index, wakes)
+    }
+
+    fn keys(index: &Index) -> impl Iterator<Item = &PodKey> {
+        index.pods.keys()
+    }
+}
+
+/// ConfigMaps that carry our label.
+#[derive(Debug)]
+pub(crate) struct ConfigMaps;
+
+impl Watched for ConfigMaps {
+    type Object = ConfigMap;
+    type Key = ConfigMapKey;
+
+    fn key(object: &ConfigMap) -> ConfigMapKey {
+        ConfigMapKey::of(&object.metadata)
+    }
+
+    fn put(index: &mut Index, key: ConfigMapKey, object: ConfigMap) -> Wakes {
+        if index
+            .config_maps
+            .get(&key)
+            .is_some_and(|before| is_older(&object.metadata, &before.object.metadata))
+        {
+            return Wakes::default();
+        }
+        let mut wakes = of_owner(index, &key, &object);
+        index.config_maps.insert(key, ConfigMapEntry::of(object));
+        for target in &wakes.targets {
+            let keys: Vec<_> = index.pod_keys_of(target).cloned().collect();
+            wakes.pods.extend(keys);
+        }
+        wake_with_their_shippings(index, wakes)
+    }
+
+    fn remove(index: &mut Index, key: &ConfigMapKey) -> Wakes {
+        match index.config_maps.remove(key) {
+            Some(entry) => wake_with_their_shippings(index, of_owner(index, key, &entry.object)),
+            None => Wakes::default(),
+        }
+    }
+
+    fn keys(index: &Index) -> impl Iterator<Item = &ConfigMapKey> {
+        index.config_maps.keys()
+    }
+}
+
+/// The Deployment that a ConfigMap is for. One without an owner of ours waits for the garbage collector or for people.
+fn of_owner(index: &Index, key: &ConfigMapKey, object: &ConfigMap) -> Wakes {
+    let owners = object.metadata.owner_references.iter().flatten();
+    let owners = owners
+        .filter(|owner| owner.kind == "Deployment")
+        .map(|owner| TargetKey::new(&key.namespace, &owner.name));
+    Wakes {
+        targets: owners.filter(|target| index.deployments.contains_key(target)).collect(),
+        ..Wakes::default()
+    }
+}
+
+fn wake_with_their_shippings(index: &Index, mut wakes: Wakes) -> Wakes {
+    for target in wakes.targets.clone() {
+        index.wake_shippings_on(&target, &mut wakes);
+    }
+    wakes
+}
+
+fn take_out<K: Ord>(sets: &mut std::collections::BTreeMap<String, BTreeSet<K>>, of: &str, key: &K) {
+    if let Some(set) = sets.get_mut(of) {
+        set.remove(key);
+        if set.is_empty() {
+            sets.remove(of);
+        }
+    }
+}

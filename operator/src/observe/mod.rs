@@ -1,0 +1,116 @@
+//! What is known about the cluster: watches feed one index, and an [`Observed`] is taken out of it for a plan.
+//!
+//! No decision is taken here. The fan-out is our own, not kube's shared streams, because those don't dispatch deletes.
+
+mod index;
+mod key;
+mod kinds;
+mod pod;
+mod shipping;
+pub(crate) mod watch;
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use crds::names;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, Client};
+
+use self::kinds::{ConfigMaps, Deployments, Watched};
+
+pub(crate) use self::index::{Index, Wakes};
+pub(crate) use self::key::{PodKey, ShippingKey, TargetKey};
+pub(crate) use self::pod::{SidecarCondition, SidecarPod};
+pub(crate) use self::shipping::{ShippingEntry, ShippingLife};
+use crate::observed::{Observed, Shipping};
+use crate::poll::Sighting;
+use crate::queue::Queue;
+
+/// The index, and the queues of those who work on it.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    index: RwLock<Index>,
+    pub(crate) targets: Queue<TargetKey>,
+    pub(crate) shippings: Queue<ShippingKey>,
+    pub(crate) pods: Queue<PodKey>,
+}
+
+impl Cluster {
+    pub(crate) fn new() -> Self {
+        Self {
+            index: RwLock::default(),
+            targets: Queue::new(),
+            shippings: Queue::new(),
+            pods: Queue::new(),
+        }
+    }
+
+    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in an answer to a write before the watch delivers it.
+    pub(crate) fn learn_deployment(&self, mut deployment: Deployment) {
+        watch::trim(&mut deployment.metadata);
+        self.change(|index| Deployments::put(index, Deployments::key(&deployment), deployment));
+    }
+
+    /// Takes in an answer to a write before the watch delivers it.
+    pub(crate) fn learn_config_map(&self, mut config_map: ConfigMap) {
+        watch::trim(&mut config_map.metadata);
+        self.change(|index| ConfigMaps::put(index, ConfigMaps::key(&config_map), config_map));
+    }
+
+    /// Changes the index and wakes whom that concerns.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Index) -> Wakes) {
+        let wakes = change(&mut self.index.write().unwrap_or_else(PoisonError::into_inner));
+        let Wakes {
+            targets,
+            shippings,
+            pods,
+        } = wakes;
+        self.targets.wake_all(targets);
+        self.shippings.wake_all(shippings);
+        self.pods.wake_all(pods);
+    }
+}
+
+/// Everything known about a Deployment; none when it doesn't exist or is of no concern.
+///
+/// Asks the API server only where the index can't know: whether somebody else has a ConfigMap of our name, which is
+/// not watched because it lacks our label.
+pub(crate) async fn observe(client: &Client, cluster: &Cluster, target: &TargetKey) -> kube::Result<Option<Observed>> {
+    let Some(mut observed) = snapshot(&cluster.index(), target) else {
+        return Ok(None);
+    };
+    if observed.config_map.is_none() {
+        let api: Api<ConfigMap> = Api::namespaced(client.clone(), &target.namespace);
+        observed.config_map = api.get_opt(&names::config_map(&target.name)).await?;
+    }
+    Ok(Some(observed))
+}
+
+fn snapshot(index: &Index, target: &TargetKey) -> Option<Observed> {
+    let deployment = index.deployment(target).filter(|_| index.concerns(target))?;
+    let live = index
+        .shippings_on(target)
+        .filter(|(_, entry)| entry.life == ShippingLife::Live);
+    Some(Observed {
+        deployment: (**deployment).clone(),
+        shippings: live
+            .map(|(key, entry)| Shipping {
+                name: key.name.clone(),
+                verdict: entry.verdict.clone(),
+            })
+            .collect(),
+        config_map: index.config_map(target).map(|entry| (*entry.object).clone()),
+        pods: index
+            .pods_of(target)
+            .map(|pod| {
+                let mut view = pod.view.clone();
+                view.loaded = index.sighting(pod).and_then(Sighting::loaded);
+                view
+            })
+            .collect(),
+    })
+}

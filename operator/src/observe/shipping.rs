@@ -1,0 +1,105 @@
+//! What is kept of a LogShipping: judged once, when it arrives.
+
+use std::collections::BTreeMap;
+
+use crds::{LogShipping, LogShippingStatus, names};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::error_boundary::InvalidObject;
+use kube::core::{DeserializeGuard, Selector, SelectorExt};
+use pipeline::validate::FieldError;
+
+use crate::validate::{Accepted, validate};
+
+/// A LogShipping as it was last seen.
+#[derive(Clone, Debug)]
+pub(crate) struct ShippingEntry {
+    pub(crate) uid: String,
+    pub(crate) generation: Option<i64>,
+    pub(crate) life: ShippingLife,
+    pub(crate) resource_version: Option<String>,
+    /// All that are on the object, other people's too.
+    pub(crate) finalizers: Vec<String>,
+    /// Names of the destinations: only these may appear in the status.
+    pub(crate) destinations: Vec<String>,
+    /// None where it can't be read; it then selects nothing new, and what carries it already keeps it.
+    selector: Option<Selector>,
+    pub(crate) verdict: Result<Accepted, Vec<FieldError>>,
+    pub(crate) status: Option<LogShippingStatus>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ShippingLife {
+    Live,
+    /// Marked for deletion: it has to be taken out of every Deployment.
+    Deleting,
+}
+
+impl ShippingEntry {
+    /// A specification that can't be parsed (the CRD is newer or older than this operator) is one more invalid one.
+    pub(crate) fn of(object: &DeserializeGuard<LogShipping>) -> Self {
+        match &object.0 {
+            Ok(shipping) => Self::readable(shipping),
+            Err(invalid) => Self::unreadable(invalid),
+        }
+    }
+
+    fn readable(shipping: &LogShipping) -> Self {
+        let selector = Selector::try_from(shipping.spec.selector.clone());
+        let mut entry = Self::bare(&shipping.metadata, validate(shipping));
+        if let (Ok(_), Err(error)) = (&entry.verdict, &selector) {
+            entry.verdict = Err(vec![FieldError::new("spec.selector", error.to_string())]);
+        }
+        entry.selector = selector.ok().filter(|selector| !selector.selects_all());
+        entry.status.clone_from(&shipping.status);
+        entry.destinations = shipping
+            .spec
+            .destinations
+            .iter()
+            .map(|destination| destination.name.clone())
+            .collect();
+        entry
+    }
+
+    fn unreadable(invalid: &InvalidObject) -> Self {
+        Self::bare(
+            &invalid.metadata,
+            Err(vec![FieldError::new("spec", invalid.error.clone())]),
+        )
+    }
+
+    fn bare(metadata: &ObjectMeta, verdict: Result<Accepted, Vec<FieldError>>) -> Self {
+        Self {
+            uid: metadata.uid.clone().unwrap_or_default(),
+            generation: metadata.generation,
+            life: match metadata.deletion_timestamp {
+                Some(_) => ShippingLife::Deleting,
+                None => ShippingLife::Live,
+            },
+            resource_version: metadata.resource_version.clone(),
+            finalizers: metadata.finalizers.clone().unwrap_or_default(),
+            destinations: Vec::new(),
+            selector: None,
+            verdict,
+            status: None,
+        }
+    }
+
+    /// By the labels of the Deployment itself.
+    pub(crate) fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.selector.as_ref().is_some_and(|selector| selector.matches(labels))
+    }
+
+    /// Whether our finalizer is on the object.
+    pub(crate) fn is_held(&self) -> bool {
+        self.finalizers.iter().any(|finalizer| finalizer == names::FINALIZER)
+    }
+
+    pub(crate) const fn is_readable(&self) -> bool {
+        self.selector.is_some()
+    }
+
+    /// Whether the Deployments have to look at it again, or only its own status changed.
+    pub(crate) fn differs_for_targets(&self, other: &Self) -> bool {
+        (&self.uid, self.generation, self.life) != (&other.uid, other.generation, other.life)
+    }
+}

@@ -1,0 +1,132 @@
+//! The watches: from the API server into the index, and from there to the queues. This file is all of the shell around
+//! [`super::kinds::on_event`].
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crds::{LogShipping, names};
+use futures::StreamExt;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::Cluster;
+use super::kinds::{ConfigMaps, Deployments, Pods, Relist, ReplicaSets, Shippings, Watched, on_event};
+use crate::client::WATCH_SECONDS;
+
+/// How many watches haven't listed everything yet.
+#[derive(Debug)]
+pub(crate) struct Unlisted {
+    watches: std::sync::Mutex<usize>,
+    ready: CancellationToken,
+}
+
+impl Unlisted {
+    fn done(&self) {
+        let mut watches = self.watches.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *watches = watches.saturating_sub(1);
+        if *watches == 0 {
+            self.ready.cancel();
+        }
+    }
+}
+
+/// Starts the watches of all namespaces that are named, or of the whole cluster. `ready` is set once each has listed
+/// everything: before that, absence means nothing and nobody may act on it.
+pub(crate) fn start(
+    tasks: &mut JoinSet<()>,
+    client: &Client,
+    namespaces: &[String],
+    cluster: &Arc<Cluster>,
+    ready: &CancellationToken,
+) {
+    let scopes: Vec<Option<String>> = match namespaces {
+        [] => vec![None],
+        named => named.iter().cloned().map(Some).collect(),
+    };
+    let unlisted = Arc::new(Unlisted {
+        watches: std::sync::Mutex::new(scopes.len() * 5),
+        ready: ready.clone(),
+    });
+    let all = watcher::Config::default().timeout(WATCH_SECONDS);
+    let sidecar = all.clone().labels(&format!("{}={}", names::SIDECAR_LABEL, names::TRUE));
+    let managed = all.clone().labels(&format!("{}={}", names::MANAGED_LABEL, names::TRUE));
+    for scope in scopes {
+        let root = Root {
+            client,
+            scope,
+            cluster,
+            unlisted: &unlisted,
+        };
+        root.follow::<Shippings, LogShipping, DeserializeGuard<LogShipping>>(tasks, &all);
+        root.follow::<Deployments, Deployment, Deployment>(tasks, &all);
+        root.follow::<ReplicaSets, ReplicaSet, PartialObjectMeta<ReplicaSet>>(tasks, &sidecar);
+        root.follow::<Pods, Pod, Pod>(tasks, &sidecar);
+        root.follow::<ConfigMaps, ConfigMap, ConfigMap>(tasks, &managed);
+    }
+}
+
+/// What the watches of one scope have in common.
+struct Root<'a> {
+    client: &'a Client,
+    scope: Option<String>,
+    cluster: &'a Arc<Cluster>,
+    unlisted: &'a Arc<Unlisted>,
+}
+
+impl Root<'_> {
+    /// Follows kind `K`, read as `O`.
+    fn follow<W, K, O>(&self, tasks: &mut JoinSet<()>, config: &watcher::Config)
+    where
+        W: Watched<Object = O> + 'static,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+        O: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Send
+            + 'static,
+    {
+        let api: Api<O> = match &self.scope {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        };
+        let kind = K::kind(&());
+        let stream = watch(api, config.clone()).default_backoff();
+        let (cluster, unlisted, scope) = (self.cluster.clone(), self.unlisted.clone(), self.scope.clone());
+        tasks.spawn(async move {
+            let mut relist = Relist::new(scope);
+            let mut listed = false;
+            let mut stream = std::pin::pin!(stream);
+            while let Some(next) = stream.next().await {
+                match next {
+                    Ok(event) => {
+                        let completes = matches!(event, Event::InitDone) && !listed;
+                        let event = event.modify(|object| trim(object.meta_mut()));
+                        cluster.change(|index| on_event::<W>(index, &mut relist, event));
+                        if completes {
+                            listed = true;
+                            unlisted.done();
+                        }
+                    }
+                    Err(error) => tracing::warn!(%kind, %error, "a watch was interrupted; it starts again"),
+                }
+            }
+        });
+    }
+}
+
+/// Leaves out what is large and of no use here.
+pub(super) fn trim(metadata: &mut ObjectMeta) {
+    metadata.managed_fields = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}

@@ -1,0 +1,269 @@
+//! The conditions. Which reason is True, False or Unknown stands in [`crds::conditions::TABLE`], not here.
+
+use crds::conditions::{ConditionType, Reason, Truth, truth};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use pipeline::validate;
+
+use super::pods::PodHealth;
+use super::{Said, Stand, Summed, TargetView, cut, number, rank};
+use crate::plan::Finding;
+use crate::settings::Switch;
+
+/// After this time a sidecar that can't be asked doesn't hold back `Ready` any more: a NetworkPolicy must not fail a
+/// GitOps sync.
+const UNSEEN_IS_WANTED_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// All conditions that are present.
+pub(super) fn conditions(summed: &Summed<'_>) -> Vec<Condition> {
+    let polled = summed.overview.polling == Switch::On;
+    let accepted = accepted(summed);
+    let injected = injected(summed);
+    let loaded = polled.then(|| config_loaded(summed));
+    let ready = ready(summed, &accepted, &injected, loaded.as_ref());
+    let stalled = stalled(&accepted, &injected);
+    let mut all = vec![accepted, injected];
+    all.extend(loaded);
+    all.extend(polled.then(|| delivering(summed)));
+    all.push(ready);
+    all.extend(stalled);
+    all.into_iter().map(|said| finish(summed, said)).collect()
+}
+
+/// When `Ready` changes though nothing happens.
+pub(super) fn changes_at(conditions: &[Condition], now: Timestamp) -> Option<Timestamp> {
+    let loaded = conditions
+        .iter()
+        .find(|condition| condition.type_ == ConditionType::ConfigLoaded.as_str())?;
+    let at = loaded.last_transition_time.0 + UNSEEN_IS_WANTED_AFTER;
+    (loaded.reason == Reason::NotObserved.as_str() && at > now).then_some(at)
+}
+
+fn say(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Said {
+    Said {
+        condition,
+        // A pair that isn't in the table is a defect; Unknown is the honest answer then.
+        truth: truth(condition, reason).unwrap_or(Truth::Unknown),
+        reason,
+        message: message.into(),
+    }
+}
+
+/// `lastTransitionTime` moves only when the status flips.
+fn finish(summed: &Summed<'_>, said: Said) -> Condition {
+    let before = summed.previous_condition(said.condition);
+    let same = before.filter(|before| before.status == said.truth.as_str());
+    Condition {
+        type_: said.condition.as_str().to_owned(),
+        status: said.truth.as_str().to_owned(),
+        reason: said.reason.to_string(),
+        message: cut(&said.message),
+        observed_generation: summed.overview.generation,
+        last_transition_time: same.map_or_else(
+            || Time(super::seconds(summed.now)),
+            |before| before.last_transition_time.clone(),
+        ),
+    }
+}
+
+fn accepted(summed: &Summed<'_>) -> Said {
+    let Err(errors) = summed.overview.verdict else {
+        return say(ConditionType::Accepted, Reason::Valid, "the specification is usable");
+    };
+    let runs_on = summed.overview.targets.iter().any(|target| target.revision.is_some());
+    let rest = if runs_on {
+        ". The last good configuration runs on"
+    } else {
+        ""
+    };
+    let message = format!("{}{rest}", validate::join(errors));
+    say(ConditionType::Accepted, Reason::InvalidSpec, message)
+}
+
+fn injected(summed: &Summed<'_>) -> Said {
+    let overview = summed.overview;
+    let condition = ConditionType::Injected;
+    let counts = summed.targets;
+    if counts.matched == 0 {
+        let message = format!(
+            "no Deployment in namespace {} matches spec.selector, which is about the labels of Deployments, not of pods",
+            overview.namespace
+        );
+        return say(condition, Reason::NoTargets, message);
+    }
+    let is_failed = |target: &&TargetView<'_>| matches!(target.stand, Stand::Failed(_));
+    let failed: Vec<_> = overview
+        .targets
+        .iter()
+        .filter(is_failed)
+        .filter_map(TargetView::finding)
+        .collect();
+    if let Some((finding, more)) = worst(failed.iter()) {
+        return say(
+            condition,
+            injected_reason(finding.reason),
+            with_more(&finding.message, more, "Deployments"),
+        );
+    }
+    let wanted = counts.matched - counts.skipped;
+    if counts.injected < wanted {
+        let changing: Vec<_> = overview
+            .targets
+            .iter()
+            .filter(|target| target.finding().is_some_and(|f| f.reason == Reason::InProgress))
+            .collect();
+        let names: Vec<_> = changing.iter().take(3).map(|target| target.name).collect();
+        let message = format!(
+            "{} of {wanted} Deployments are being changed: {}",
+            changing.len(),
+            names.join(", ")
+        );
+        return say(condition, Reason::InProgress, message);
+    }
+    let skipped = if counts.skipped > 0 {
+        format!("; {} skipped, see worst", counts.skipped)
+    } else {
+        String::new()
+    };
+    say(
+        condition,
+        Reason::AllInjected,
+        format!("{wanted} of {wanted} Deployments carry the sidecar{skipped}"),
+    )
+}
+
+/// Reasons of single targets aren't reasons of the condition.
+fn injected_reason(reason: Reason) -> Reason {
+    match (reason, truth(ConditionType::Injected, reason)) {
+        // There is nothing to inject until the spec is usable.
+        (Reason::InvalidSpec, _) => Reason::InProgress,
+        (_, Some(_)) => reason,
+        (_, None) => Reason::TargetRefused,
+    }
+}
+
+fn config_loaded(summed: &Summed<'_>) -> Said {
+    let condition = ConditionType::ConfigLoaded;
+    let counts = summed.sidecars;
+    if counts.desired == 0 {
+        return say(
+            condition,
+            Reason::NoSidecars,
+            "the matched Deployments run no pods with a sidecar",
+        );
+    }
+    if let Some((finding, more)) = worst(summed.pods.iter().filter_map(PodHealth::not_loaded)) {
+        let reason = match truth(condition, finding.reason) {
+            Some(_) => finding.reason,
+            None => Reason::Loading,
+        };
+        return say(condition, reason, with_more(&finding.message, more, "pods"));
+    }
+    if counts.config_loaded < counts.desired {
+        let message = format!(
+            "{} of {} pods don't have the sidecar yet",
+            counts.desired - counts.config_loaded,
+            counts.desired
+        );
+        return say(condition, Reason::Loading, message);
+    }
+    say(
+        condition,
+        Reason::AllLoaded,
+        format!(
+            "{} of {} sidecars run their revision",
+            counts.config_loaded, counts.desired
+        ),
+    )
+}
+
+fn delivering(summed: &Summed<'_>) -> Said {
+    let condition = ConditionType::Delivering;
+    if summed.pods.is_empty() {
+        return say(condition, Reason::NoSidecars, "no pod with a sidecar runs");
+    }
+    if let Some((finding, more)) = worst(summed.pods.iter().flat_map(PodHealth::undelivered)) {
+        let reason = match truth(condition, finding.reason) {
+            Some(_) => finding.reason,
+            None => Reason::SidecarFailing,
+        };
+        return say(condition, reason, with_more(&finding.message, more, "findings"));
+    }
+    if let Some((finding, more)) = worst(summed.pods.iter().filter_map(PodHealth::unseen)) {
+        return say(
+            condition,
+            Reason::NotObserved,
+            with_more(&finding.message, more, "pods"),
+        );
+    }
+    let pods = number(summed.pods.len());
+    if summed.pods.iter().all(PodHealth::is_idle) {
+        return say(
+            condition,
+            Reason::NoTraffic,
+            format!("{pods} of {pods} sidecars work; nothing was logged yet"),
+        );
+    }
+    say(
+        condition,
+        Reason::FlowHealthy,
+        format!("the logs of {pods} of {pods} pods reach every destination"),
+    )
+}
+
+/// Accepted, Injected and ConfigLoaded are as the spec wants them. Not Delivering: an outage of the log store must not
+/// fail a GitOps sync.
+fn ready(summed: &Summed<'_>, accepted: &Said, injected: &Said, loaded: Option<&Said>) -> Said {
+    let holds = |said: &&Said| said.truth != Truth::True && !is_wanted(summed, said);
+    let held = [Some(accepted), Some(injected), loaded]
+        .into_iter()
+        .flatten()
+        .find(holds);
+    match held {
+        None => Said {
+            condition: ConditionType::Ready,
+            truth: Truth::True,
+            reason: Reason::Healthy,
+            message: "everything is as the specification wants it".to_owned(),
+        },
+        Some(said) => Said {
+            condition: ConditionType::Ready,
+            truth: said.truth,
+            reason: said.reason,
+            message: said.message.clone(),
+        },
+    }
+}
+
+fn is_wanted(summed: &Summed<'_>, said: &Said) -> bool {
+    match said.reason {
+        Reason::Preview | Reason::Paused | Reason::NoTargets | Reason::NoSidecars => true,
+        Reason::NotObserved => summed.previous_condition(said.condition).is_some_and(|before| {
+            let since = summed.now.duration_since(before.last_transition_time.0);
+            before.status == said.truth.as_str() && since >= UNSEEN_IS_WANTED_AFTER
+        }),
+        _ => false,
+    }
+}
+
+/// Present only when nothing moves without somebody acting.
+fn stalled(accepted: &Said, injected: &Said) -> Option<Said> {
+    let held = [accepted, injected]
+        .into_iter()
+        .find(|said| matches!(said.reason, Reason::InvalidSpec | Reason::Conflict))?;
+    Some(say(ConditionType::Stalled, held.reason, held.message.clone()))
+}
+
+/// The worst of some findings, and how many more there are.
+fn worst<'f>(findings: impl Iterator<Item = &'f Finding>) -> Option<(&'f Finding, usize)> {
+    let all: Vec<_> = findings.collect();
+    let first = all.iter().min_by_key(|finding| rank::of(finding.reason))?;
+    Some((first, all.len() - 1))
+}
+
+fn with_more(message: &str, more: usize, of_what: &str) -> String {
+    match more {
+        0 => message.to_owned(),
+        more => format!("{message} (and {more} more {of_what})"),
+    }
+}

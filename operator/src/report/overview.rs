@@ -1,0 +1,154 @@
+//! What a status is made from: one LogShipping, the Deployments it selects, their pods, and what their sidecars said.
+
+use crds::conditions::Reason;
+use crds::status::LogShippingStatus;
+use k8s_openapi::api::apps::v1::Deployment;
+use pipeline::validate::FieldError;
+
+use crate::observe::{Index, ShippingEntry, ShippingKey, SidecarPod, TargetKey};
+use crate::observed::{Life, SidecarContainer};
+use crate::plan::{Finding, ShippingState, Standing};
+use crate::poll::Sighting;
+use crate::settings::Switch;
+use crate::validate::{Accepted, pipeline_name};
+
+/// Everything that is known about one LogShipping.
+#[derive(Debug)]
+pub(crate) struct Overview<'a> {
+    pub(crate) namespace: &'a str,
+    /// Name of its pipeline in reports.
+    pub(crate) pipeline: String,
+    pub(crate) generation: Option<i64>,
+    pub(crate) verdict: &'a Result<Accepted, Vec<FieldError>>,
+    pub(crate) destinations: &'a [String],
+    pub(crate) targets: Vec<TargetView<'a>>,
+    pub(crate) polling: Switch,
+    /// What was said before: times are taken over from it.
+    pub(crate) previous: Option<&'a LogShippingStatus>,
+}
+
+/// A Deployment that the LogShipping selects.
+#[derive(Debug)]
+pub(crate) struct TargetView<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) replicas: i32,
+    pub(crate) stand: Stand,
+    /// Revision of the LogShipping that it carries.
+    pub(crate) revision: Option<&'a str>,
+    pub(crate) image: Option<&'a str>,
+    pub(crate) pods: Vec<PodView<'a>>,
+}
+
+/// Whether the LogShipping has what it wants from a Deployment.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stand {
+    Injected,
+    InProgress,
+    Skipped(Finding),
+    Failed(Finding),
+}
+
+impl Stand {
+    /// `state` is none until the Deployment was worked on for the first time.
+    fn of(state: Option<&ShippingState>, target: &str) -> Self {
+        let named = |finding: &Finding| Finding {
+            reason: finding.reason,
+            message: format!("Deployment {target}: {}", finding.message),
+        };
+        match state.map(|state| (&state.standing, &state.revision)) {
+            // What an invalid specification had before it became one is still there.
+            Some((Standing::Failed(finding), Some(_))) if finding.reason == Reason::InvalidSpec => Self::Injected,
+            Some((Standing::Injected, _)) => Self::Injected,
+            Some((Standing::InProgress, _)) | None => Self::InProgress,
+            Some((Standing::Skipped(finding), _)) => Self::Skipped(named(finding)),
+            Some((Standing::Failed(finding), _)) => Self::Failed(named(finding)),
+        }
+    }
+}
+
+/// A pod with a sidecar.
+#[derive(Debug)]
+pub(crate) struct PodView<'a> {
+    pub(crate) pod: &'a SidecarPod,
+    /// Revision of this LogShipping that the sidecar should run.
+    pub(crate) expected: Option<&'a str>,
+    pub(crate) sighting: Option<&'a Sighting>,
+}
+
+impl<'a> Overview<'a> {
+    /// Takes it out of the index.
+    pub(crate) fn of(
+        index: &'a Index,
+        key: &'a ShippingKey,
+        entry: &'a ShippingEntry,
+        previous: Option<&'a LogShippingStatus>,
+        polling: Switch,
+    ) -> Self {
+        let pipeline = pipeline_name(&key.namespace, &key.name);
+        let targets = index.selected_by(key, entry);
+        Self {
+            namespace: &key.namespace,
+            targets: targets
+                .iter()
+                .filter_map(|target| TargetView::of(index, target, &key.name, &pipeline))
+                .collect(),
+            pipeline,
+            generation: entry.generation,
+            verdict: &entry.verdict,
+            destinations: &entry.destinations,
+            polling,
+            previous,
+        }
+    }
+}
+
+impl<'a> TargetView<'a> {
+    fn of(index: &'a Index, target: &TargetKey, shipping: &str, pipeline: &str) -> Option<Self> {
+        let deployment: &'a Deployment = index.deployment(target)?;
+        let name = deployment.metadata.name.as_deref()?;
+        let state = index.state(target);
+        let shipping = state.and_then(|state| state.shippings.get(shipping));
+        let pods = index
+            .pods_of(target)
+            .filter(|pod| pod.view.life == Life::Live && pod.view.sidecar != SidecarContainer::Absent);
+        let mut pods: Vec<_> = pods
+            .map(|pod| PodView {
+                pod,
+                expected: index
+                    .expected(pod)
+                    .and_then(|config| config.revisions.get(pipeline))
+                    .map(String::as_str),
+                sighting: index.sighting(pod),
+            })
+            .collect();
+        pods.sort_by(|a, b| a.pod.view.name.cmp(&b.pod.view.name));
+        Some(Self {
+            name,
+            replicas: deployment.spec.as_ref()?.replicas.unwrap_or(1),
+            stand: Stand::of(shipping, name),
+            revision: shipping.and_then(|shipping| shipping.revision.as_deref()),
+            image: state.and_then(|state| state.sidecar_image.as_deref()),
+            pods,
+        })
+    }
+
+    /// Pods that should have a sidecar; more while a rollout has more pods than asked for.
+    pub(super) fn desired(&self) -> i32 {
+        match self.stand {
+            Stand::Skipped(_) | Stand::Failed(_) => super::number(self.pods.len()),
+            Stand::Injected | Stand::InProgress => self.replicas.max(super::number(self.pods.len())),
+        }
+    }
+
+    /// Why the Deployment is not as the LogShipping wants it.
+    pub(super) fn finding(&self) -> Option<Finding> {
+        match &self.stand {
+            Stand::Injected => None,
+            Stand::Skipped(finding) | Stand::Failed(finding) => Some(finding.clone()),
+            Stand::InProgress => Some(Finding {
+                reason: Reason::InProgress,
+                message: format!("Deployment {} is being changed", self.name),
+            }),
+        }
+    }
+}

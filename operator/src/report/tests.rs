@@ -1,0 +1,1 @@
+//! What is said about a LogShipping, in the words that users read.

@@ -1,0 +1,188 @@
+//! Writes the status: on change only, and at most every five seconds for one object. The first change after a quiet
+//! time is written at once, unless it is one that usually passes within a second or two.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crds::{LogShipping, LogShippingStatus, names};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, Resource};
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::apply::ApplyError;
+use crate::observe::ShippingKey;
+use crds::conditions::{ConditionType, Reason};
+
+/// Between two writes about one object.
+const PAUSE: Duration = Duration::from_secs(5);
+/// A state that passes by itself is only worth a write when it has lasted so long.
+const PASSING: Duration = Duration::from_secs(2);
+
+/// What was written last, by object.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    entries: BTreeMap<ShippingKey, Entry>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    status: Option<LogShippingStatus>,
+    at: Option<Instant>,
+    differs_since: Option<Instant>,
+}
+
+/// Whether a status is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Unchanged,
+    Now,
+    Later(Duration),
+}
+
+impl Written {
+    /// What is known to stand in the object: what was written last, or what was read at the start.
+    pub(crate) fn previous<'a>(
+        &'a self,
+        key: &ShippingKey,
+        read: Option<&'a LogShippingStatus>,
+    ) -> Option<&'a LogShippingStatus> {
+        self.entries.get(key).and_then(|entry| entry.status.as_ref()).or(read)
+    }
+
+    /// Judges a new status against the one that was read from the object.
+    pub(crate) fn decide(
+        &mut self,
+        key: &ShippingKey,
+        status: &LogShippingStatus,
+        read: Option<&LogShippingStatus>,
+        now: Instant,
+    ) -> Decision {
+        let entry = self.entries.entry(key.clone()).or_default();
+        // Also when somebody else wrote it; a write of ours that isn't seen yet is as good as one that is.
+        let recent = entry.at.is_some_and(|at| now.duration_since(at) < PAUSE);
+        let stands = if recent { entry.status.as_ref() } else { read };
+        if stands == Some(status) {
+            entry.differs_since = None;
+            return Decision::Unchanged;
+        }
+        let since = *entry.differs_since.get_or_insert(now);
+        let paused = entry
+            .at
+            .map_or(Duration::ZERO, |at| (at + PAUSE).saturating_duration_since(now));
+        let passing = if passes(status) {
+            (since + PASSING).saturating_duration_since(now)
+        } else {
+            Duration::ZERO
+        };
+        match paused.max(passing) {
+            Duration::ZERO => Decision::Now,
+            wait => Decision::Later(wait),
+        }
+    }
+
+    pub(crate) fn wrote(&mut self, key: &ShippingKey, status: LogShippingStatus, now: Instant) {
+        let entry = Entry {
+            status: Some(status),
+            at: Some(now),
+            differs_since: None,
+        };
+        self.entries.insert(key.clone(), entry);
+    }
+
+    /// Forgets an object that is gone, and tells what was said about it.
+    pub(crate) fn forget(&mut self, key: &ShippingKey) -> Option<LogShippingStatus> {
+        self.entries.remove(key)?.status
+    }
+}
+
+/// States that come and go with every change.
+fn passes(status: &LogShippingStatus) -> bool {
+    let ready = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == ConditionType::Ready.as_str());
+    let passing = [Reason::InProgress, Reason::Loading, Reason::NotObserved];
+    ready.is_some_and(|ready| passing.iter().any(|reason| reason.as_str() == ready.reason))
+}
+
+/// Writes the status. Fields that are left out vanish, since nobody else owns them.
+pub(crate) async fn write(client: &Client, key: &ShippingKey, status: &LogShippingStatus) -> Result<(), ApplyError> {
+    let api: Api<LogShipping> = Api::namespaced(client.clone(), &key.namespace);
+    let body = json!({
+        "apiVersion": LogShipping::api_version(&()),
+        "kind": LogShipping::kind(&()),
+        "metadata": {"name": key.name, "namespace": key.namespace},
+        "status": status,
+    });
+    let parameters = PatchParams::apply(names::FIELD_MANAGER).force();
+    let patched = api.patch_status(&key.name, &parameters, &Patch::Apply(body)).await;
+    patched.map(|_| ()).map_err(|error| ApplyError::of("the status", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+    use super::*;
+
+    fn status(reason: Reason, matched: i32) -> LogShippingStatus {
+        let mut status = LogShippingStatus {
+            conditions: vec![Condition {
+                type_: ConditionType::Ready.as_str().to_owned(),
+                reason: reason.to_string(),
+                status: "True".to_owned(),
+                message: String::new(),
+                observed_generation: None,
+                last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
+            }],
+            ..LogShippingStatus::default()
+        };
+        status.targets.matched = matched;
+        status
+    }
+
+    #[test]
+    fn a_change_is_written_at_once_and_the_next_one_after_the_pause() {
+        let (mut written, key, start) = (Written::default(), ShippingKey::new("shop", "logs"), Instant::now());
+        let (first, second) = (status(Reason::Healthy, 1), status(Reason::Healthy, 2));
+        assert_eq!(written.decide(&key, &first, None, start), Decision::Now);
+        written.wrote(&key, first.clone(), start);
+        assert_eq!(
+            written.decide(&key, &first, None, start),
+            Decision::Unchanged,
+            "the watch is behind"
+        );
+        let second_later = start + Duration::from_secs(1);
+        assert_eq!(
+            written.decide(&key, &second, Some(&first), second_later),
+            Decision::Later(Duration::from_secs(4))
+        );
+        assert_eq!(
+            written.decide(&key, &second, Some(&first), start + PAUSE),
+            Decision::Now
+        );
+    }
+
+    #[test]
+    fn what_passes_is_written_only_when_it_lasts() {
+        let (mut written, key, start) = (Written::default(), ShippingKey::new("shop", "logs"), Instant::now());
+        let (loading, healthy) = (status(Reason::Loading, 1), status(Reason::Healthy, 1));
+        assert_eq!(written.decide(&key, &loading, None, start), Decision::Later(PASSING));
+        assert_eq!(written.decide(&key, &healthy, None, start + PASSING / 2), Decision::Now);
+        assert_eq!(written.decide(&key, &loading, None, start + PASSING), Decision::Now);
+    }
+
+    #[test]
+    fn a_status_that_somebody_else_overwrote_is_written_again() {
+        let (mut written, key, start) = (Written::default(), ShippingKey::new("shop", "logs"), Instant::now());
+        let ours = status(Reason::Healthy, 1);
+        written.wrote(&key, ours.clone(), start);
+        let later = start + PAUSE;
+        assert_eq!(written.decide(&key, &ours, Some(&ours), later), Decision::Unchanged);
+        assert_eq!(
+            written.decide(&key, &ours, Some(&status(Reason::Healthy, 9)), later),
+            Decision::Now
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! One LogShipping: its status summed up and written, and, when it is being deleted, its finalizer taken off once no
+//! Deployment carries it any more.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crds::LogShippingStatus;
+use jiff::Timestamp;
+use kube::Client;
+use tokio::time::Instant;
+
+use crate::apply::ApplyError;
+use crate::finalize;
+use crate::metrics::{Controller, Metrics};
+use crate::observe::{Cluster, ShippingEntry, ShippingKey, ShippingLife};
+use crate::queue::Next;
+use crate::report::write::{Decision, Written, write};
+use crate::report::{Overview, Report, report};
+use crate::settings::Switch;
+
+/// What working on a LogShipping takes.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    pub(crate) client: Client,
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) polling: Switch,
+    pub(crate) metrics: Metrics,
+    pub(crate) written: Arc<Mutex<Written>>,
+}
+
+impl Reporter {
+    /// Works on a LogShipping once.
+    #[tracing::instrument(name = "reporting", skip(self), fields(shipping = %key))]
+    pub(crate) async fn reconcile(&self, key: ShippingKey) -> Next {
+        let start = Instant::now();
+        let entry = self.cluster.index().shipping(&key).cloned();
+        let done = match entry {
+            None => {
+                self.forget(&key);
+                Ok(Next::Wait)
+            }
+            Some(entry) if entry.life == ShippingLife::Deleting => self.release(&key, &entry).await,
+            Some(entry) => self.report(&key, &entry).await,
+        };
+        let (result, next) = match done {
+            Ok(next) => ("ok", next),
+            Err(error) => {
+                match &error {
+                    ApplyError::Stale { .. } => tracing::debug!(%error, "looking again"),
+                    other => tracing::warn!(error = %other, "trying again"),
+                }
+                (error.reason(), Next::Retry)
+            }
+        };
+        self.metrics.reconciled(Controller::Status, result, start.elapsed());
+        next
+    }
+
+    /// Targets wake it when they are clean.
+    async fn release(&self, key: &ShippingKey, entry: &ShippingEntry) -> Result<Next, ApplyError> {
+        let carrying = self.cluster.index().not_yet_clean(key, entry);
+        if carrying.is_empty() {
+            finalize::release(&self.client, key, entry).await?;
+        } else {
+            tracing::debug!(deployments = carrying.len(), "still carried");
+        }
+        Ok(Next::Wait)
+    }
+
+    async fn report(&self, key: &ShippingKey, entry: &ShippingEntry) -> Result<Next, ApplyError> {
+        let now = Timestamp::now();
+        let Report { status, changes_at } = self.sum_up(key, entry, now);
+        let decision = self
+            .written()
+            .decide(key, &status, entry.status.as_ref(), Instant::now());
+        match decision {
+            Decision::Unchanged => {}
+            Decision::Later(wait) => return Ok(Next::After(wait)),
+            Decision::Now => {
+                write(&self.client, key, &status).await?;
+                self.metrics.wrote("ok");
+                self.written().wrote(key, status.clone(), Instant::now());
+            }
+        }
+        self.publish(key, entry.status.as_ref(), Some(&status));
+        let wait = changes_at.map(|at| at.duration_since(now).unsigned_abs() + Duration::from_millis(100));
+        Ok(wait.map_or(Next::Wait, Next::After))
+    }
+
+    fn sum_up(&self, key: &ShippingKey, entry: &ShippingEntry, now: Timestamp) -> Report {
+        let written = self.written();
+        let index = self.cluster.index();
+        let previous = written.previous(key, entry.status.as_ref());
+        report(&Overview::of(&index, key, entry, previous, self.polling), now)
+    }
+
+    fn forget(&self, key: &ShippingKey) {
+        let said = self.written().forget(key);
+        self.publish(key, said.as_ref(), None);
+    }
+
+    /// Conditions as metrics.
+    fn publish(&self, key: &ShippingKey, before: Option<&LogShippingStatus>, after: Option<&LogShippingStatus>) {
+        fn labels<'a>(key: &'a ShippingKey, status: Option<&'a LogShippingStatus>, of: &str) -> Option<[&'a str; 5]> {
+            let condition = status?.conditions.iter().find(|condition| condition.type_ == of)?;
+            Some([
+                &key.namespace,
+                &key.name,
+                &condition.type_,
+                &condition.status,
+                &condition.reason,
+            ])
+        }
+        let types = [before, after]
+            .into_iter()
+            .flatten()
+            .flat_map(|status| &status.conditions);
+        for condition in types {
+            let (was, is) = (
+                labels(key, before, &condition.type_),
+                labels(key, after, &condition.type_),
+            );
+            self.metrics.set_condition(was, is);
+        }
+    }
+
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
