@@ -27,6 +27,9 @@ pub const SERVICES: Range = Range {
 /// The API server as a service: by convention the first address of the range.
 pub const KUBERNETES_SERVICE: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
 
+/// Where pods ask for names: by convention the tenth address of the range. Nobody answers there yet.
+pub const DNS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
+
 /// A range of addresses in CIDR notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Range {

@@ -50,7 +50,8 @@ pub(crate) fn remove_folder(path: &Path, within: Duration) -> io::Result<()> {
     loop {
         match fs::remove_dir_all(path) {
             Ok(()) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            // Not the kind of the error: somebody else may be removing the same folder, file by file.
+            Err(_) if !path.exists() => return Ok(()),
             Err(error) if Instant::now() >= deadline => return Err(error),
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }

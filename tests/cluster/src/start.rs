@@ -38,6 +38,9 @@ pub enum StartError {
     /// The holder doesn't start, or its reports can't be read.
     #[error("cannot start the cluster's holder")]
     Holder(#[from] io::Error),
+    /// Neither root nor a way to become it.
+    #[error("a node needs root: run this as root, or install sudo")]
+    NoRoot,
     /// The holder gave up.
     #[error("{0}")]
     Failed(String),
@@ -149,7 +152,10 @@ fn spawn(spec: &Spec) -> Result<Child, StartError> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut holder = command.spawn()?;
+    let mut holder = command.spawn().map_err(|error| match (spec.shape, error.kind()) {
+        (Shape::Node, io::ErrorKind::NotFound) => StartError::NoRoot,
+        _ => StartError::Holder(error),
+    })?;
     let errors = holder.stderr.take();
     thread::spawn(move || errors.map(|mut errors| io::copy(&mut errors, &mut io::stderr())));
     Ok(holder)

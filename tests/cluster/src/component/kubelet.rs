@@ -48,6 +48,8 @@ pub(crate) fn configuration(layout: &Layout, cgroup_root: &str) -> Value {
         "tlsCertFile": pki.certificate(NAME),
         "tlsPrivateKeyFile": pki.key(NAME),
         "clusterDomain": "cluster.local",
+        // Without an address the kubelet writes a warning event for every pod.
+        "clusterDNS": [addresses::DNS],
         "resolvConf": layout.configuration_of(RESOLV_CONF),
         "enforceNodeAllocatable": ["pods"],
         "evictionHard": {
@@ -90,6 +92,7 @@ mod tests {
     fn the_kubelet_keeps_kubernetes_default_of_slow_syncs_and_its_own_cgroup() {
         let configuration = configuration(&Layout::at(PathBuf::from("/c")), "/logshipping-demo");
         assert_eq!(configuration.get("syncFrequency"), None);
+        assert_eq!(configuration["clusterDNS"][0], "10.96.0.10");
         assert_eq!(configuration["cgroupRoot"], "/logshipping-demo");
         assert_eq!(configuration["resolvConf"], "/c/configuration/resolv.conf");
     }

@@ -22,6 +22,8 @@ use crate::watch::{WaitError, Watch};
 
 /// The name of init among the supervised children, and of its log.
 const INIT: &str = "init";
+/// Means this very program even after its file was replaced, as by a build while the cluster starts.
+const THIS_PROGRAM: &str = "/proc/self/exe";
 /// Init has deadlines of its own; this one is for an init that hangs.
 const INIT_PATIENCE: Duration = Duration::from_secs(400);
 /// How long a dead init's last words may take through the pipe.
@@ -87,11 +89,10 @@ fn refuse_covered_folder(layout: &Layout) -> Result<(), HoldError> {
 }
 
 fn launch(spec: &Spec, layout: &Layout, watch: &mut Watch) -> Result<(Node, u32), HoldError> {
-    let program = std::env::current_exe().map_err(system("tell which program is running"))?;
     let spec_json = serde_json::to_string(spec).map_err(|error| system("describe the node")(error.into()))?;
     let log = layout.log_of(INIT);
     let errors = File::create(&log).map_err(system("make a log"))?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(THIS_PROGRAM);
     command
         .args(["init", &spec_json])
         .env("PATH", packages::search_path())
