@@ -1,9 +1,15 @@
 //! What the tests stand on: a real API server or a whole node (`cluster`), a namespace for each test, kubectl as the
 //! user's hand, and polls with a deadline instead of sleeps.
 
-#![allow(clippy::panic, reason = "a fixture that can't do its work fails the test that asked for it")]
+#![allow(
+    clippy::panic,
+    reason = "a fixture that can't do its work fails the test that asked for it"
+)]
 
+pub mod in_process;
 pub mod kubectl;
+pub mod pods;
 pub mod road;
+pub mod runtime;
 pub mod store;
 pub mod wait;

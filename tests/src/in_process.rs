@@ -1,0 +1,161 @@
+//! The operator itself, in the process of the test, restricted to the namespace of the test.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Once;
+use std::time::Duration;
+
+use cluster::control_plane::ControlPlane;
+use operator::settings::{Settings, Switch};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::kubectl::Namespace;
+use crate::{runtime, wait};
+
+/// Image of sidecars where a test names none.
+pub const SIDECAR_IMAGE: &str = "registry.example/logshipping-sidecar:test";
+
+/// A running operator. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Operator {
+    stop: Option<oneshot::Sender<()>>,
+    task: Option<JoinHandle<Result<(), operator::RunError>>>,
+    address: SocketAddr,
+}
+
+impl Operator {
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    pub fn start(namespace: &Namespace) -> Self {
+        Self::start_with(namespace, |_| ())
+    }
+
+    /// Like [`Operator::start`], with other settings.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    pub fn start_with(namespace: &Namespace, change: impl FnOnce(&mut Settings)) -> Self {
+        log();
+        let address = free_address();
+        let mut settings = Settings {
+            sidecar_image: SIDECAR_IMAGE.to_owned(),
+            listen: address,
+            log_level: "info".to_owned(),
+            kubeconfig: Some(namespace.kubeconfig().clone()),
+            namespaces: vec![namespace.name().to_owned()],
+            nudge: Switch::On,
+            poll: Switch::On,
+            poll_interval: pipeline::Duration::from_secs(1),
+            concurrency: 4,
+        };
+        change(&mut settings);
+        let (stop, stopped) = oneshot::channel();
+        let task = runtime::get().spawn(async move {
+            let client = operator::client::connect(settings.kubeconfig.as_deref()).await;
+            let client = client.unwrap_or_else(|error| panic!("no client: {error}"));
+            let shutdown = async {
+                // A sender that is gone means the same as one that sends.
+                let _ = stopped.await;
+            };
+            operator::run(settings, client, shutdown).await
+        });
+        let operator = Self {
+            stop: Some(stop),
+            task: Some(task),
+            address,
+        };
+        let ready = || {
+            operator
+                .get("/readyz")
+                .filter(|answer| answer.starts_with("HTTP/1.1 200"))
+        };
+        wait::until("the operator is ready", Duration::from_secs(30), ready);
+        operator
+    }
+
+    /// An answer of its HTTP server, head and body; none when it doesn't answer.
+    pub fn get(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: operator\r\nconnection: close\r\n\r\n"
+        )
+        .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
+    /// Ends it in order, as SIGTERM does.
+    ///
+    /// # Panics
+    /// When it doesn't end, or not in order.
+    pub fn stop(mut self) {
+        drop(self.stop.take());
+        let task = self.task.take();
+        let ended = runtime::get().block_on(async {
+            match task {
+                Some(task) => tokio::time::timeout(Duration::from_secs(30), task).await.ok(),
+                None => None,
+            }
+        });
+        assert!(matches!(ended, Some(Ok(Ok(())))), "{ended:?}");
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// The control plane of this process with our API in it.
+///
+/// # Panics
+/// When it doesn't start.
+pub fn control_plane() -> &'static ControlPlane {
+    static INSTALLED: Once = Once::new();
+    let control_plane = cluster::control_plane::shared().unwrap_or_else(|error| panic!("no control plane: {error}"));
+    INSTALLED.call_once(|| install(control_plane));
+    control_plane
+}
+
+fn install(control_plane: &ControlPlane) {
+    let file = control_plane.logs().join("crd.yaml");
+    let written = std::fs::write(&file, crds::crd_yaml());
+    assert!(written.is_ok(), "{written:?}");
+    let run = |arguments: &[&str]| {
+        let output = control_plane.kubectl().args(arguments).output();
+        let output = output.unwrap_or_else(|error| panic!("no kubectl: {error}"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&["apply", "--server-side", "--filename", &file.to_string_lossy()]);
+    run(&[
+        "wait",
+        "--for=condition=Established",
+        "crd/logshippings.logshipping.dev",
+        "--timeout=30s",
+    ]);
+}
+
+/// An address that was free a moment ago.
+fn free_address() -> SocketAddr {
+    let bound = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    bound.unwrap_or_else(|error| panic!("no free port: {error}"))
+}
+
+/// What the operator says goes to the output of the test that failed. `RUST_LOG` chooses.
+fn log() {
+    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "operator=info,warn".to_owned());
+    // Another test may have been first.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_test_writer()
+        .try_init();
+}

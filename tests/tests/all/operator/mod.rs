@@ -1,0 +1,8 @@
+//! The operator on a real API server with real controllers. Pods and sidecars are directed by the test.
+
+mod configuration;
+mod delivery;
+mod injection;
+mod obstacles;
+mod removal;
+mod shop;
