@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::process::Command;
 
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Result, anyhow};
 
 use super::libtest::Results;
-use super::tally::{Counts, Tally};
+use super::tally::{Outcome, Tally};
 use crate::{generate, images, process, workspace};
 
 /// Everything.
@@ -55,46 +55,27 @@ fn chart() -> Result<()> {
     process::output(&mut on_chart("template logshipping")).map(drop)
 }
 
-fn tests() -> (Counts, Option<Error>) {
+fn tests() -> Outcome {
     let mut results = Results::default();
     let mut cargo = workspace::cargo();
     cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
     let status = process::stream(&mut cargo, |line| {
         results.read(line);
-        // Whoever closed standard output gets the summary from the exit code.
+        // Whoever closed standard output learns the outcome from the exit code.
         let _ = writeln!(io::stdout(), "{line}");
     });
-    match status {
-        Ok(status) if status.success() && results.failed == 0 => (counts(&results), None),
-        Ok(_) if results.failed > 0 => {
-            let named = anyhow!("failed: {}", results.failures.join(", "));
-            (counts(&results), Some(named))
-        }
-        Ok(status) => {
-            let fault = anyhow!(
-                "`cargo test` failed ({status}) without naming a test: see above for what didn't build or crashed"
-            );
-            (
-                Counts {
-                    failed: 1,
-                    ..counts(&results)
-                },
-                Some(fault),
-            )
-        }
-        Err(error) => (
-            Counts {
-                failed: results.failed.max(1),
-                ..counts(&results)
-            },
-            Some(error),
-        ),
-    }
-}
-
-fn counts(results: &Results) -> Counts {
-    Counts {
+    let fault = match status {
+        Err(error) => Some(error),
+        Ok(_) if results.failed > 0 => Some(anyhow!("failed: {}", results.failures.join(", "))),
+        Ok(status) if status.success() => None,
+        Ok(status) => Some(anyhow!(
+            "`cargo test` failed ({status}): see above for what did not build, or crashed"
+        )),
+    };
+    let failed = results.failed.max(u64::from(fault.is_some()));
+    Outcome {
         passed: results.passed,
-        failed: results.failed,
+        failed,
+        fault,
     }
 }

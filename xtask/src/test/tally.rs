@@ -20,48 +20,63 @@ struct Step {
     fault: Option<String>,
 }
 
-/// What a step counts as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counts {
+/// What a step came to.
+#[derive(Debug)]
+pub struct Outcome {
     /// Checks that passed.
     pub passed: u64,
     /// Checks that failed.
     pub failed: u64,
+    /// What there is to say about those that failed.
+    pub fault: Option<Error>,
+}
+
+impl Outcome {
+    /// Of a step that is one check.
+    fn of_check(result: Result<()>) -> Self {
+        Self {
+            passed: u64::from(result.is_ok()),
+            ..Self::of_preparation(result)
+        }
+    }
+
+    /// Of a step that only makes something which later steps need: it counts where it fails.
+    fn of_preparation(result: Result<()>) -> Self {
+        Self {
+            passed: 0,
+            failed: u64::from(result.is_err()),
+            fault: result.err(),
+        }
+    }
 }
 
 impl Tally {
     /// Runs a step that is one check.
     pub fn check(&mut self, name: &'static str, step: impl FnOnce() -> Result<()>) {
-        self.run(name, || match step() {
-            Ok(()) => (Counts { passed: 1, failed: 0 }, None),
-            Err(error) => (Counts { passed: 0, failed: 1 }, Some(error)),
-        });
+        self.run(name, || Outcome::of_check(step()));
     }
 
-    /// Runs a step that only makes something that later steps need. It counts where it fails.
+    /// Runs a step that only makes something which later steps need.
     pub fn prepare(&mut self, name: &'static str, step: impl FnOnce() -> Result<()>) {
-        self.run(name, || match step() {
-            Ok(()) => (Counts { passed: 0, failed: 0 }, None),
-            Err(error) => (Counts { passed: 0, failed: 1 }, Some(error)),
-        });
+        self.run(name, || Outcome::of_preparation(step()));
     }
 
-    /// Runs a step that counts its checks itself; an error is what there is to say about failures.
-    pub fn run(&mut self, name: &'static str, step: impl FnOnce() -> (Counts, Option<Error>)) {
+    /// Runs a step that counts its checks itself.
+    pub fn run(&mut self, name: &'static str, step: impl FnOnce() -> Outcome) {
         say(format_args!("== {name}"));
         let began = Instant::now();
-        let (counts, error) = step();
-        self.passed += counts.passed;
-        self.failed += counts.failed;
-        let fault = error.map(|error| format!("{error:#}"));
-        if let Some(fault) = &fault {
-            say(format_args!("== {name} FAILED: {fault}"));
+        let outcome = step();
+        if let Some(fault) = &outcome.fault {
+            say(format_args!("== {name} FAILED: {fault:#}"));
         }
-        self.steps.push(Step {
-            name,
-            took: began.elapsed(),
-            fault,
-        });
+        self.record(name, began.elapsed(), &outcome);
+    }
+
+    fn record(&mut self, name: &'static str, took: Duration, outcome: &Outcome) {
+        self.passed += outcome.passed;
+        self.failed += outcome.failed;
+        let fault = outcome.fault.as_ref().map(|fault| format!("{fault:#}"));
+        self.steps.push(Step { name, took, fault });
     }
 
     /// Whether the run failed.
@@ -74,7 +89,7 @@ impl Tally {
         format!("{} passed, {} failed", self.passed, self.failed)
     }
 
-    /// All steps with their times, then what went wrong.
+    /// Says all steps with their times, then what went wrong.
     pub fn tell(&self) {
         say("all steps:");
         for Step { name, took, fault } in &self.steps {
@@ -98,16 +113,37 @@ mod tests {
     #[test]
     fn checks_count_and_preparations_only_when_they_fail() {
         let mut tally = Tally::default();
-        tally.prepare("tools", || Ok(()));
-        tally.check("format", || Ok(()));
+        tally.record("tools", Duration::ZERO, &Outcome::of_preparation(Ok(())));
+        tally.record("format", Duration::ZERO, &Outcome::of_check(Ok(())));
         assert_eq!(tally.summary(), "1 passed, 0 failed");
         assert!(!tally.has_failures());
-        tally.check("lint", || Err(anyhow!("a warning")));
-        tally.prepare("images", || Err(anyhow!("no space")));
-        tally.run("tests", || {
-            (Counts { passed: 20, failed: 2 }, Some(anyhow!("two tests")))
-        });
+        tally.record("lint", Duration::ZERO, &Outcome::of_check(Err(anyhow!("a warning"))));
+        tally.record(
+            "images",
+            Duration::ZERO,
+            &Outcome::of_preparation(Err(anyhow!("no space"))),
+        );
+        tally.record(
+            "tests",
+            Duration::ZERO,
+            &Outcome {
+                passed: 20,
+                failed: 2,
+                fault: Some(anyhow!("two tests")),
+            },
+        );
         assert_eq!(tally.summary(), "21 passed, 4 failed");
         assert!(tally.has_failures());
+    }
+
+    #[test]
+    fn a_fault_is_kept_with_its_causes() {
+        let mut tally = Tally::default();
+        let fault = anyhow!("no space left").context("cannot write the archive");
+        tally.record("images", Duration::ZERO, &Outcome::of_preparation(Err(fault)));
+        assert_eq!(
+            tally.steps[0].fault.as_deref(),
+            Some("cannot write the archive: no space left")
+        );
     }
 }
