@@ -32,11 +32,22 @@ pub const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-
 /// Set by people and tools: the container that `kubectl logs` and `kubectl exec` take by default.
 pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
-/// What names of volumes of ours begin with, for stripping them from a template.
-pub const VOLUME_PREFIX: &str = "logshipping-";
+/// On the pod template: the pull secrets that we added to it, separated by commas. Their names are the owner's, so
+/// nothing else would tell ours from those that the owner adds.
+pub const PULL_SECRETS: &str = "logshipping.dev/pull-secrets";
+
 pub const CONFIG_VOLUME: &str = "logshipping-config";
 pub const STATE_VOLUME: &str = "logshipping-state";
 pub const NO_TOKEN_VOLUME: &str = "logshipping-no-token";
+const LOGS_VOLUME_PREFIX: &str = "logshipping-logs-";
+const REF_VOLUME_PREFIX: &str = "logshipping-ref-";
+
+/// Whether a volume is ours. The owner can't have one of such a name.
+pub fn is_volume(name: &str) -> bool {
+    [CONFIG_VOLUME, STATE_VOLUME, NO_TOKEN_VOLUME].contains(&name)
+        || name.starts_with(LOGS_VOLUME_PREFIX)
+        || name.starts_with(REF_VOLUME_PREFIX)
+}
 
 /// Where the sidecar finds its things; together with the environment this is the contract of the two binaries.
 pub mod paths {
@@ -58,7 +69,7 @@ pub mod environment {
 
 /// Name of the volume that we add for a directory of logs.
 pub fn logs_volume(directory: &str) -> String {
-    format!("logshipping-logs-{}", short_hash(directory))
+    format!("{LOGS_VOLUME_PREFIX}{}", short_hash(directory))
 }
 
 /// Where a directory of logs is mounted in the sidecar; `distinguisher` tells apart equal paths on different volumes.

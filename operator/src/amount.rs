@@ -3,6 +3,8 @@
 //! The API server rewrites quantities (`0.5` becomes `500m`, `1024Mi` becomes `1Gi`), so two of them are compared by
 //! value and never by their text. Syntax: `k8s.io/apimachinery/pkg/api/resource`, `Quantity`.
 
+use std::fmt;
+
 /// Thousand millionths of the unit, the finest that a quantity can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Amount(i128);
@@ -43,6 +45,13 @@ impl Amount {
     pub fn rounded_up(self) -> Option<u64> {
         let whole = self.0 / UNIT + i128::from(self.0 % UNIT > 0);
         u64::try_from(whole).ok()
+    }
+}
+
+/// The bare number: the same text for equal amounts, not meant for people.
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
     }
 }
 

@@ -1,12 +1,34 @@
 //! What has to be done about one Deployment: `plan(&Observed, &Settings) -> Plan`. Pure and deterministic.
+//!
+//! Desired = f(the LogShippings, the operator's settings, the owner's template with everything of ours taken out); the
+//! patch is the difference between what of ours is there and what should be. Once a plan is carried out the next one
+//! has nothing to do. Deliberately not here: a clock, and which Deployments may change at the same time.
 
+mod composition;
+mod config;
+mod decision;
+mod event;
+mod injection;
+mod nudge;
+mod parts;
+mod patch;
+mod resource;
+mod situation;
+mod skip;
 mod state;
+mod target;
+
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 
+use self::decision::{Decision, Template};
+use self::parts::Parts;
+use self::situation::Situation;
 pub use self::state::{ExpectedConfig, Finding, ShippingState, Standing, TargetState};
 use crate::observed::Observed;
+use crate::validate::pipeline_name;
 
 /// What the operator as a whole is told, as far as plans depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,13 +127,81 @@ pub enum EventKind {
 
 /// Plans.
 pub fn plan(observed: &Observed, settings: &Settings) -> Plan {
-    let _ = (observed, settings);
+    let situation = Situation::of(observed);
+    let Decision {
+        template,
+        data,
+        standings,
+    } = decision::decide(&situation, settings);
+    let nothing = Parts::default();
+    let desired = match &template {
+        Template::Stays => &situation.split.ours,
+        Template::Clean => &nothing,
+        Template::Carries(parts) => parts,
+    };
+    let patch = match template {
+        Template::Stays => None,
+        Template::Clean | Template::Carries(_) => deployment_patch(&situation, desired),
+    };
+    let before = situation.current.data();
+    let config_map = data
+        .as_ref()
+        .and_then(|data| situation.current.write(&observed.deployment, data));
+    let configs = config::expected(data.as_ref().unwrap_or(&before));
+    let state = TargetState {
+        shippings: shipping_states(&situation, standings, desired, &configs, patch.as_ref()),
+        carried: situation.carried(),
+        sidecar_image: desired.container().and_then(|container| container.image.clone()),
+        configs,
+    };
+    let unused = matches!(template, Template::Clean) && patch.is_none() && situation.injected_pods().next().is_none();
     Plan {
-        config_map: None,
-        patch: None,
-        nudges: Vec::new(),
-        delete_config_map: None,
-        events: Vec::new(),
-        state: TargetState::default(),
+        nudges: nudge::nudges(&observed.pods, &state.configs, &config::expected(&before)),
+        delete_config_map: situation.current.deletion().filter(|_| unused),
+        events: patch
+            .iter()
+            .filter_map(|patch| event::event(patch.action, &situation, desired))
+            .collect(),
+        config_map,
+        patch,
+        state,
     }
 }
+
+fn deployment_patch(situation: &Situation<'_>, desired: &Parts) -> Option<DeploymentPatch> {
+    let ours = &situation.split.ours;
+    let action = match (ours.container().is_some(), desired.is_empty()) {
+        (_, true) => Action::Remove,
+        (false, false) => Action::Inject,
+        (true, false) => Action::Update,
+    };
+    let body = patch::diff(situation.deployment(), ours, desired)?;
+    Some(DeploymentPatch { action, body })
+}
+
+fn shipping_states(
+    situation: &Situation<'_>,
+    mut standings: BTreeMap<String, Standing>,
+    desired: &Parts,
+    configs: &BTreeMap<String, ExpectedConfig>,
+    patch: Option<&DeploymentPatch>,
+) -> BTreeMap<String, ShippingState> {
+    let config = desired.shape().and_then(|shape| configs.get(shape));
+    let states = situation.observed.shippings.iter().map(|shipping| {
+        let pipeline = pipeline_name(situation.namespace(), &shipping.name);
+        let served = if patch.is_some() {
+            Standing::InProgress
+        } else {
+            Standing::Injected
+        };
+        let state = ShippingState {
+            revision: config.and_then(|config| config.revisions.get(&pipeline)).cloned(),
+            standing: standings.remove(&shipping.name).unwrap_or(served),
+        };
+        (shipping.name.clone(), state)
+    });
+    states.collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! The ConfigMap of a Deployment: one key of configuration for each pod shape that live pods use.
+//!
+//! Reading it back is how the plan knows what runs: which pipelines the Deployment carries, and the last good
+//! configuration of one whose LogShipping has become invalid.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crds::names;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use pipeline::Config;
+
+use super::state::ExpectedConfig;
+use super::{ConfigMapDeletion, ConfigMapWrite};
+
+/// Configuration by key, as text.
+pub(super) type Data = BTreeMap<String, String>;
+
+/// The ConfigMap as it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Current<'a> {
+    Missing,
+    Ours(&'a ConfigMap),
+    /// Somebody else's, under the name that ours would have. Never overwritten.
+    Foreign,
+}
+
+impl<'a> Current<'a> {
+    pub(super) fn of(config_map: Option<&'a ConfigMap>) -> Self {
+        let Some(config_map) = config_map else {
+            return Self::Missing;
+        };
+        let label = config_map
+            .metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(names::MANAGED_LABEL));
+        if label.is_some_and(|value| value == names::TRUE) {
+            Self::Ours(config_map)
+        } else {
+            Self::Foreign
+        }
+    }
+
+    pub(super) fn data(self) -> Data {
+        match self {
+            Self::Ours(config_map) => config_map.data.clone().unwrap_or_default(),
+            Self::Missing | Self::Foreign => Data::new(),
+        }
+    }
+
+    /// The configuration of pods of a shape.
+    pub(super) fn config(self, shape: &str) -> Option<Config> {
+        let data = self.data();
+        let text = data.get(&names::config_key(shape))?;
+        serde_json::from_str(text).ok()
+    }
+
+    /// What to write so that the ConfigMap holds `data`; none when it does.
+    pub(super) fn write(self, deployment: &Deployment, data: &Data) -> Option<ConfigMapWrite> {
+        let labels = [(names::MANAGED_LABEL.to_owned(), names::TRUE.to_owned())];
+        match self {
+            Self::Foreign => None,
+            Self::Missing => Some(ConfigMapWrite::Create(ConfigMap {
+                metadata: ObjectMeta {
+                    name: Some(names::config_map(
+                        deployment.metadata.name.as_deref().unwrap_or_default(),
+                    )),
+                    namespace: deployment.metadata.namespace.clone(),
+                    labels: Some(labels.into()),
+                    owner_references: Some(vec![owner_reference(deployment)]),
+                    ..ObjectMeta::default()
+                },
+                data: Some(data.clone()),
+                ..ConfigMap::default()
+            })),
+            Self::Ours(live) => {
+                let mut desired = live.clone();
+                desired.metadata.managed_fields = None;
+                desired.metadata.owner_references = Some(vec![owner_reference(deployment)]);
+                desired.data = Some(data.clone());
+                desired.binary_data = None;
+                let same = live.data == desired.data
+                    && live.binary_data.is_none()
+                    && live.metadata.owner_references == desired.metadata.owner_references;
+                (!same).then_some(ConfigMapWrite::Replace(desired))
+            }
+        }
+    }
+
+    pub(super) fn deletion(self) -> Option<ConfigMapDeletion> {
+        let Self::Ours(live) = self else { return None };
+        live.metadata.deletion_timestamp.is_none().then(|| ConfigMapDeletion {
+            name: live.metadata.name.clone().unwrap_or_default(),
+            uid: live.metadata.uid.clone(),
+            resource_version: live.metadata.resource_version.clone(),
+        })
+    }
+}
+
+/// The Deployment's labels are never copied: a tool that prunes by label would take the ConfigMap for its own.
+fn owner_reference(deployment: &Deployment) -> OwnerReference {
+    OwnerReference {
+        api_version: "apps/v1".to_owned(),
+        kind: "Deployment".to_owned(),
+        name: deployment.metadata.name.clone().unwrap_or_default(),
+        uid: deployment.metadata.uid.clone().unwrap_or_default(),
+        controller: Some(false),
+        block_owner_deletion: Some(false),
+    }
+}
+
+/// The text of a key. Indented, since people read it with kubectl.
+pub(super) fn render(config: Config) -> String {
+    serde_json::to_string_pretty(&config.seal()).unwrap_or_default()
+}
+
+/// The configuration without the pipelines that aren't kept.
+pub(super) fn keep_only(mut config: Config, kept: &BTreeSet<String>) -> Config {
+    config.pipelines.retain(|pipeline| kept.contains(&pipeline.name));
+    config
+}
+
+/// What each key means for the pods that mount it.
+pub(super) fn expected(data: &Data) -> BTreeMap<String, ExpectedConfig> {
+    data.iter()
+        .filter_map(|(key, text)| {
+            let shape = key.strip_suffix(".json")?;
+            let config: Config = serde_json::from_str(text).ok()?;
+            let revisions = config
+                .pipelines
+                .into_iter()
+                .map(|pipeline| (pipeline.name, pipeline.revision));
+            let expected = ExpectedConfig {
+                hash: config.hash,
+                revisions: revisions.collect(),
+            };
+            Some((shape.to_owned(), expected))
+        })
+        .collect()
+}

@@ -1,0 +1,88 @@
+//! The sidecar's container: command line, environment, mounts. No probe of any kind: one that fails would take the
+//! application down with it.
+
+use crds::names::{self, environment, paths};
+use crds::spec::Sidecar;
+use k8s_openapi::api::core::v1::{Container, ContainerPort, EnvVar, EnvVarSource, ObjectFieldSelector, VolumeMount};
+
+use crate::plan::parts::List;
+
+pub(super) fn container(sidecar: &Sidecar, list: List, image: &str, log_mounts: Vec<VolumeMount>) -> Container {
+    let own_mounts = [
+        mount(names::CONFIG_VOLUME, paths::CONFIG, Access::Read),
+        mount(names::STATE_VOLUME, paths::STATE, Access::Write),
+        mount(names::NO_TOKEN_VOLUME, paths::SERVICE_ACCOUNT, Access::Read),
+    ];
+    Container {
+        name: names::CONTAINER.to_owned(),
+        image: Some(image.to_owned()),
+        image_pull_policy: Some(sidecar.image_pull_policy.as_str().to_owned()),
+        restart_policy: (list == List::Init).then(|| "Always".to_owned()),
+        args: Some(arguments(sidecar.port)),
+        env: Some(identity()),
+        ports: Some(vec![ContainerPort {
+            name: Some(names::PORT.to_owned()),
+            container_port: sidecar.port,
+            protocol: Some("TCP".to_owned()),
+            ..ContainerPort::default()
+        }]),
+        volume_mounts: Some(own_mounts.into_iter().chain(log_mounts).collect()),
+        // What the server fills in when it is left out: sent, so that what is read back equals what was sent.
+        termination_message_path: Some("/dev/termination-log".to_owned()),
+        termination_message_policy: Some("File".to_owned()),
+        ..Container::default()
+    }
+}
+
+fn arguments(port: i32) -> Vec<String> {
+    let listen = format!("[::]:{port}");
+    [
+        "run",
+        "--config",
+        paths::CONFIG,
+        "--state",
+        paths::STATE,
+        "--refs-dir",
+        paths::REFS,
+        "--listen",
+        &listen,
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// Who the pod is, from the downward API.
+fn identity() -> Vec<EnvVar> {
+    [
+        (environment::POD_NAME, "metadata.name"),
+        (environment::POD_UID, "metadata.uid"),
+        (environment::NODE_NAME, "spec.nodeName"),
+    ]
+    .map(|(name, field)| EnvVar {
+        name: name.to_owned(),
+        value_from: Some(EnvVarSource {
+            field_ref: Some(ObjectFieldSelector {
+                api_version: Some("v1".to_owned()),
+                field_path: field.to_owned(),
+            }),
+            ..EnvVarSource::default()
+        }),
+        value: None,
+    })
+    .to_vec()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
+fn mount(volume: &str, path: &str, access: Access) -> VolumeMount {
+    VolumeMount {
+        name: volume.to_owned(),
+        mount_path: path.to_owned(),
+        read_only: (access == Access::Read).then_some(true),
+        ..VolumeMount::default()
+    }
+}

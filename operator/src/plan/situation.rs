@@ -1,0 +1,90 @@
+//! What is observed, seen with the plan's eyes: what is the owner's, what is ours, and what runs.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use pipeline::Config;
+
+use super::config::{Current, Data};
+use super::parts::{Split, split};
+use crate::observed::{Life, Observed, Pod, SidecarContainer};
+use crate::validate::pipeline_name;
+
+#[derive(Debug)]
+pub(super) struct Situation<'a> {
+    pub observed: &'a Observed,
+    pub split: Split,
+    pub current: Current<'a>,
+    /// What pods of the live template run.
+    pub running: Option<Config>,
+}
+
+impl<'a> Situation<'a> {
+    pub(super) fn of(observed: &'a Observed) -> Self {
+        let nothing = PodTemplateSpec::default();
+        let template = observed
+            .deployment
+            .spec
+            .as_ref()
+            .map_or(&nothing, |spec| &spec.template);
+        let split = split(template);
+        let current = Current::of(observed.config_map.as_ref());
+        let running = split.ours.shape().and_then(|shape| current.config(shape));
+        Self {
+            observed,
+            split,
+            current,
+            running,
+        }
+    }
+
+    pub(super) const fn deployment(&self) -> &'a Deployment {
+        &self.observed.deployment
+    }
+
+    pub(super) fn name(&self) -> &'a str {
+        self.deployment().metadata.name.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn namespace(&self) -> &'a str {
+        self.deployment().metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// LogShippings whose pipelines the live template runs.
+    pub(super) fn carried(&self) -> BTreeSet<String> {
+        if self.split.ours.container().is_none() {
+            return BTreeSet::new();
+        }
+        let prefix = pipeline_name(self.namespace(), "");
+        let pipelines = self.running.iter().flat_map(|config| &config.pipelines);
+        pipelines
+            .filter_map(|pipeline| pipeline.name.strip_prefix(&prefix).map(str::to_owned))
+            .collect()
+    }
+
+    /// Live pods with a sidecar of ours, whatever their template is by now.
+    pub(super) fn injected_pods(&self) -> impl Iterator<Item = &'a Pod> {
+        let pods = self.observed.pods.iter();
+        pods.filter(|pod| pod.life == Life::Live && pod.sidecar != SidecarContainer::Absent)
+    }
+
+    /// A pod of the live template whose native sidecar has become an ordinary init container.
+    pub(super) fn stripped_pod(&self) -> Option<&'a Pod> {
+        let shape = self.split.ours.shape();
+        self.injected_pods()
+            .find(|pod| pod.sidecar == SidecarContainer::Stripped && pod.shape.as_deref() == shape)
+    }
+
+    /// What the ConfigMap has for shapes that the live template or live pods use.
+    pub(super) fn data_in_use(&self) -> Data {
+        let pods = self.injected_pods().filter_map(|pod| pod.shape.as_deref());
+        let used: BTreeSet<_> = pods
+            .chain(self.split.ours.shape())
+            .map(crds::names::config_key)
+            .collect();
+        let mut data = self.current.data();
+        data.retain(|key, _| used.contains(key));
+        data
+    }
+}

@@ -1,0 +1,6 @@
+mod properties;
+mod running;
+mod snapshots;
+mod standing;
+mod strategic_merge;
+mod world;
