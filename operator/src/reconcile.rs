@@ -78,9 +78,9 @@ impl Reconciler {
                     tracing::info!(action = action.as_str(), "patched");
                 }
                 self.learn(written);
-                events
-                    .iter()
-                    .for_each(|event| self.tell(&observed.deployment, event.into()));
+                for event in &events {
+                    self.tell(&observed.deployment, event.into());
+                }
                 let next = if has_failed(&state) { RETRY_FAILED } else { RESYNC };
                 self.remember(target, &observed.deployment, state);
                 ("ok", Next::After(next.mul_f64(0.9 + random() / 5.0)))

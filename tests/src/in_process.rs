@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Once;
+use std::path::PathBuf;
+use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
 use cluster::control_plane::ControlPlane;
@@ -12,6 +13,9 @@ use tokio::task::JoinHandle;
 
 use crate::kubectl::Namespace;
 use crate::{runtime, wait};
+
+/// Who the operator is: somebody with exactly the rights that the chart grants, so every test shows that they suffice.
+const USER: &str = "logshipping-operator";
 
 /// Image of sidecars where a test names none.
 pub const SIDECAR_IMAGE: &str = "registry.example/logshipping-sidecar:test";
@@ -44,7 +48,7 @@ impl Operator {
             sidecar_image: SIDECAR_IMAGE.to_owned(),
             listen: address,
             log_level: "info".to_owned(),
-            kubeconfig: Some(namespace.kubeconfig().clone()),
+            kubeconfig: Some(identity()),
             namespaces: vec![namespace.name().to_owned()],
             nudge: Switch::On,
             poll: Switch::On,
@@ -115,6 +119,39 @@ impl Drop for Operator {
     }
 }
 
+fn identity() -> PathBuf {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    let make = || {
+        control_plane()
+            .kubeconfig_as(USER)
+            .unwrap_or_else(|error| panic!("no identity: {error}"))
+    };
+    FILE.get_or_init(make).clone()
+}
+
+/// The rules of the chart's ClusterRole, bound to [`USER`].
+fn granted() -> String {
+    let template = include_str!("../../charts/logshipping/templates/clusterrole.yaml");
+    let (_, rules) = template
+        .split_once("rules:")
+        .unwrap_or_else(|| panic!("the chart's role has no rules"));
+    let rules = rules.trim_end().trim_end_matches("{{- end }}");
+    assert!(!rules.contains("{{"), "rules are plain text: {rules}");
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {{name: {USER}}}
+rules:{rules}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {{name: {USER}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {USER}}}
+subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: User, name: {USER}}}]
+"
+    )
+}
+
 /// The control plane of this process with our API in it.
 ///
 /// # Panics
@@ -136,6 +173,10 @@ fn install(control_plane: &ControlPlane) {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     run(&["apply", "--server-side", "--filename", &file.to_string_lossy()]);
+    let role = control_plane.logs().join("role.yaml");
+    let written = std::fs::write(&role, granted());
+    assert!(written.is_ok(), "{written:?}");
+    run(&["apply", "--filename", &role.to_string_lossy()]);
     run(&[
         "wait",
         "--for=condition=Established",

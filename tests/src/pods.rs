@@ -84,6 +84,9 @@ pub struct Pods {
 
 impl Pods {
     /// Starts looking after the pods of a namespace.
+    ///
+    /// # Panics
+    /// When the kubeconfig is of no use.
     pub fn run(kubeconfig: &Path, namespace: &str) -> Self {
         let script = Arc::new(Mutex::new(Script::default()));
         let client = runtime::get()
@@ -205,8 +208,8 @@ impl Kubelet {
 
     /// The configuration file as the pod's volume shows it.
     async fn mount(&self, pod: &Pod) -> anyhow::Result<Option<String>> {
-        let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
-        let Some((name, key)) = volumes.filter_map(configuration).next() else {
+        let mut volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+        let Some((name, key)) = volumes.find_map(configuration) else {
             return Ok(None);
         };
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);

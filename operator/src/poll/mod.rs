@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::sighting::{DestinationSeen, PipelineSeen, Sighting};
 use crate::metrics::Metrics;
-use crate::observe::{Cluster, PodKey};
+use crate::observe::{Cluster, PodKey, Wakes};
 use crate::queue::{Next, random};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -86,7 +86,7 @@ async fn visit(cluster: &Cluster, metrics: &Metrics, interval: Duration, key: &P
     let mut hurried = false;
     cluster.change(|index| {
         let Some(pod) = index.pod(key) else {
-            return Default::default();
+            return Wakes::default();
         };
         let expected = index.expected(pod).map(|expected| expected.hash.as_str());
         let sighting = Sighting::after(index.sighting(pod), answer, expected, now);

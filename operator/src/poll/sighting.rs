@@ -86,7 +86,7 @@ impl Sighting {
                 sighting.failures = 0;
                 sighting.silence = None;
                 sighting.count_losses(&report, now);
-                sighting.seen = Some(sighting.digest(report, now));
+                sighting.seen = Some(sighting.digest(&report, now));
             }
             Err(error) => {
                 sighting.failures += 1;
@@ -133,21 +133,16 @@ impl Sighting {
         self.losses = losses;
     }
 
-    fn lost(&self, name: (String, String), now: Timestamp) -> Option<u64> {
-        let loss = self.losses.get(&name)?;
+    fn lost(&self, name: &(String, String), now: Timestamp) -> Option<u64> {
+        let loss = self.losses.get(name)?;
         let recent = now.duration_since(loss.grew_at?).unsigned_abs() < RECENT;
         recent.then_some(loss.total)
     }
 
-    fn digest(&self, report: Report, now: Timestamp) -> Seen {
+    fn digest(&self, report: &Report, now: Timestamp) -> Seen {
         Seen {
             config_hash: strip(&report.config_hash),
-            rejected: report
-                .rejected
-                .into_iter()
-                .take(MAX_PIPELINES)
-                .map(strip_rejected)
-                .collect(),
+            rejected: report.rejected.iter().take(MAX_PIPELINES).map(strip_rejected).collect(),
             pipelines: report
                 .pipelines
                 .iter()
@@ -171,7 +166,7 @@ impl Sighting {
                 .collect(),
             destinations: destinations
                 .map(|destination| {
-                    let lost = self.lost((strip(&report.name), strip(&destination.name)), now);
+                    let lost = self.lost(&(strip(&report.name), strip(&destination.name)), now);
                     (strip(&destination.name), DestinationSeen::of(destination, lost))
                 })
                 .collect(),
@@ -207,7 +202,7 @@ fn destinations(report: &Report) -> impl Iterator<Item = (&PipelineReport, &Dest
     })
 }
 
-fn strip_rejected(rejected: Rejected) -> Rejected {
+fn strip_rejected(rejected: &Rejected) -> Rejected {
     Rejected {
         pipeline: strip(&rejected.pipeline),
         revision: strip(&rejected.revision),

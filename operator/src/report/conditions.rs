@@ -27,7 +27,7 @@ pub(super) fn conditions(summed: &Summed<'_>) -> Vec<Condition> {
     all.extend(polled.then(|| delivering(summed)));
     all.push(ready);
     all.extend(stalled);
-    all.into_iter().map(|said| finish(summed, said)).collect()
+    all.iter().map(|said| finish(summed, said)).collect()
 }
 
 /// When `Ready` changes though nothing happens.
@@ -50,7 +50,7 @@ fn say(condition: ConditionType, reason: Reason, message: impl Into<String>) -> 
 }
 
 /// `lastTransitionTime` moves only when the status flips.
-fn finish(summed: &Summed<'_>, said: Said) -> Condition {
+fn finish(summed: &Summed<'_>, said: &Said) -> Condition {
     let before = summed.previous_condition(said.condition);
     let same = before.filter(|before| before.status == said.truth.as_str());
     Condition {
