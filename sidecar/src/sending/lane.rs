@@ -233,3 +233,6 @@ fn pause_after(answer: &Answer, piece: &Piece) -> Option<Pause> {
         Answer::Split { .. } | Answer::Refused { .. } => Some(Pause::Soon { after: None }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,13 +84,17 @@ impl Client {
     /// `timeout` bounds a whole exchange, connecting included.
     pub(crate) fn new(endpoint: Endpoint, timeout: Duration) -> Result<Self, TlsError> {
         let tls = endpoint.tls.as_ref().map(|_| tls::connector()).transpose()?;
-        Ok(Self {
+        Ok(Self::with_tls(endpoint, timeout, tls))
+    }
+
+    fn with_tls(endpoint: Endpoint, timeout: Duration, tls: Option<TlsConnector>) -> Self {
+        Self {
             endpoint,
             timeout,
             resolver: Resolver::default(),
             tls,
             idle: Mutex::default(),
-        })
+        }
     }
 
     /// Sends one request and reads its answer.
@@ -252,3 +256,6 @@ async fn read_bounded(mut body: Incoming) -> Result<(Bytes, Rest), hyper::Error>
     }
     Ok((read.into(), Rest::None))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@ mod client;
 mod endpoint;
 mod resolve;
 mod response;
+#[cfg(test)]
+pub(crate) mod script;
 mod tls;
 
 pub(crate) use client::{Client, TransportError};

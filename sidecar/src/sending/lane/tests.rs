@@ -1,0 +1,404 @@
+//! Lanes against real sockets: everything a log store does wrong, and that nothing is lost by it.
+
+use std::sync::mpsc::{Receiver, channel};
+
+use pipeline::destination::{Http, Loki, Retry};
+use pipeline::report::FailureReason;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::batch::{DropCause, Settled};
+use crate::destination::{samples, stdout};
+use crate::sending::{Health, LaneHandle, LaneId, spawn};
+use crate::transport::script::{Reaction, STORED, Server};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A lane under test and the reader's ends of it.
+struct Bench {
+    batches: Option<mpsc::Sender<Batch>>,
+    settled: Receiver<(LaneId, Settled)>,
+    health: Arc<Health>,
+    handle: LaneHandle,
+}
+
+impl Bench {
+    fn start(destination: &pipeline::Destination) -> Self {
+        Self::start_with(destination, stdout::Writer::start().unwrap())
+    }
+
+    fn start_with(destination: &pipeline::Destination, stdout: stdout::Writer) -> Self {
+        let (batches, waiting) = mpsc::channel(16);
+        let (done, settled) = channel();
+        let health = Arc::new(Health::default());
+        let parts = LaneParts {
+            id: LaneId(1),
+            pipeline: "shop/server-logs".to_owned(),
+            batches: waiting,
+            settled: done,
+            wake: Arc::new(|| {}),
+            health: Arc::clone(&health),
+            stdout,
+        };
+        let handle = spawn(&tokio::runtime::Handle::current(), destination, parts).unwrap();
+        Self {
+            batches: Some(batches),
+            settled,
+            health,
+            handle,
+        }
+    }
+
+    async fn send(&self, sequence: u64, lines: &[&[u8]]) {
+        let batch = Batch {
+            sequence,
+            ..samples::batch(lines)
+        };
+        self.batches.as_ref().unwrap().send(batch).await.unwrap();
+    }
+
+    /// Waits until so many batches are settled.
+    async fn settled(&self, count: usize) -> Vec<Settled> {
+        let mut settled = Vec::new();
+        let all = async {
+            while settled.len() < count {
+                match self.settled.try_recv() {
+                    Ok((_, batch)) => settled.push(batch),
+                    Err(_) => sleep(Duration::from_millis(1)).await,
+                }
+            }
+        };
+        let complete = timeout(DEADLINE, all).await;
+        assert!(
+            complete.is_ok(),
+            "{} of {count} settled, health {:?}",
+            settled.len(),
+            self.health.snapshot()
+        );
+        settled
+    }
+
+    async fn until(&self, what: impl Fn(&crate::sending::health::Snapshot) -> bool) {
+        let fulfilled = async {
+            while !what(&self.health.snapshot()) {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        assert!(
+            timeout(DEADLINE, fulfilled).await.is_ok(),
+            "{:?}",
+            self.health.snapshot()
+        );
+    }
+}
+
+fn http(url: String) -> pipeline::Destination {
+    pipeline::Destination {
+        name: "store".to_owned(),
+        http: Some(Http { url, ..Http::default() }),
+        timeout: pipeline::Duration::from_millis(300),
+        retry: Retry {
+            initial_backoff: pipeline::Duration::from_millis(5),
+            max_backoff: pipeline::Duration::from_millis(20),
+            give_up_after: None,
+        },
+        ..Default::default()
+    }
+}
+
+fn bodies(server: &Server) -> Vec<Vec<u8>> {
+    server.seen().into_iter().map(|seen| seen.body).collect()
+}
+
+#[tokio::test]
+async fn whatever_fails_is_sent_again_byte_for_byte() {
+    for failure in [
+        Reaction::Reset,
+        Reaction::HalfAnswer,
+        Reaction::Hang,
+        Reaction::Slow(Duration::from_secs(1)),
+        Reaction::Answer(503, "", "busy"),
+        Reaction::Answer(429, "", "slow down"),
+        Reaction::Answer(400, "", "what?"),
+        Reaction::Answer(401, "", "who?"),
+        Reaction::Answer(302, "location: http://127.0.0.1:1/\r\n", ""),
+    ] {
+        let server = Server::start(move |request| if request < 2 { failure } else { STORED }).await;
+        let bench = Bench::start(&http(server.url()));
+        bench.send(1, &[b"first", b"second"]).await;
+        let settled = bench.settled(1).await;
+        assert_eq!(settled[0].dropped, [], "{failure:?}");
+        let bodies = bodies(&server);
+        assert_eq!(bodies.len(), 3, "{failure:?}");
+        assert!(bodies.iter().all(|body| *body == bodies[0]), "{failure:?}");
+        assert_eq!(bench.health.snapshot().state, DestinationState::Healthy);
+    }
+}
+
+#[tokio::test]
+async fn the_health_says_what_is_wrong_in_the_words_of_the_server() {
+    use DestinationState::{Blocked, Retrying};
+    for (reaction, state, reason, words) in [
+        (
+            Reaction::Answer(503, "", "no\tspace\r\n"),
+            Retrying,
+            FailureReason::ServerError,
+            "503 Service Unavailable: no space",
+        ),
+        (
+            Reaction::Answer(401, "", "who?"),
+            Blocked,
+            FailureReason::Unauthorized,
+            "401 Unauthorized: who?",
+        ),
+        (
+            Reaction::Answer(404, "", ""),
+            Blocked,
+            FailureReason::NotFound,
+            "404 Not Found",
+        ),
+        (
+            Reaction::Answer(429, "", "wait"),
+            Retrying,
+            FailureReason::RateLimited,
+            "429 Too Many Requests: wait",
+        ),
+        (
+            Reaction::Hang,
+            Retrying,
+            FailureReason::Unreachable,
+            "no answer from 127.0.0.1:",
+        ),
+    ] {
+        let server = Server::start(move |_| reaction).await;
+        let bench = Bench::start(&http(server.url()));
+        bench.send(1, &[b"line"]).await;
+        bench
+            .until(|health| health.retries.get(reason.as_str()).is_some_and(|count| *count > 1))
+            .await;
+        let health = bench.health.snapshot();
+        assert_eq!((health.state, health.reason), (state, Some(reason)));
+        let message = health.last_error.unwrap().1;
+        assert!(message.starts_with(words), "{message}");
+        assert!(health.failing_since.is_some() && health.last_acknowledged_at.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_there_yet_gets_everything_when_it_is() {
+    let address = Server::start(|_| STORED).await.address;
+    let bench = Bench::start(&http(format!("http://{address}")));
+    bench.send(1, &[b"line"]).await;
+    bench
+        .until(|health| health.reason == Some(FailureReason::Unreachable))
+        .await;
+    let message = bench.health.snapshot().last_error.unwrap().1;
+    assert!(message.contains("Connection refused"), "{message}");
+    let server = Server::start_on(address, |_| STORED).await;
+    bench.settled(1).await;
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_is_left_alone_as_long_as_it_asks() {
+    let server = Server::start(|request| match request {
+        0 => Reaction::Answer(429, "retry-after: 1\r\n", ""),
+        _ => STORED,
+    })
+    .await;
+    let bench = Bench::start(&http(server.url()));
+    let started = Clock::now();
+    bench.send(1, &[b"line"]).await;
+    bench.settled(1).await;
+    assert!(started.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_burst_of_400_loses_nothing_and_a_poisonous_record_is_found() {
+    let server = Server::start(|request| {
+        if request < 9 {
+            Reaction::Answer(400, "", "")
+        } else {
+            STORED
+        }
+    })
+    .await;
+    let bench = Bench::start(&http(server.url()));
+    bench.send(1, &[b"a", b"b", b"c", b"d"]).await;
+    assert_eq!(bench.settled(1).await[0].dropped, []);
+    drop(server);
+
+    let server = poisoned().await;
+    let bench = Bench::start(&http(server.url()));
+    bench.send(1, &[b"a", b"b", b"poison", b"d"]).await;
+    // What comes next shows that it was the record and not the store.
+    bench.send(2, &[b"e"]).await;
+    let mut settled = bench.settled(2).await;
+    settled.sort_by_key(|settled| settled.batch.sequence);
+    assert_eq!(settled[0].dropped, [(2, DropCause::Rejected)]);
+    assert_eq!(settled[1].dropped, []);
+}
+
+/// Refuses every request whose body has the word in it.
+async fn poisoned() -> Server {
+    let seen: Arc<std::sync::OnceLock<Arc<dyn Fn(usize) -> bool + Send + Sync>>> = Arc::default();
+    let look = Arc::clone(&seen);
+    let server = Server::start(move |request| match look.get() {
+        Some(bad) if bad(request) => Reaction::Answer(400, "", "bad line"),
+        _ => STORED,
+    })
+    .await;
+    let requests = server.log();
+    let bad = move |request: usize| {
+        requests.lock().unwrap()[request]
+            .body
+            .windows(6)
+            .any(|word| word == b"poison")
+    };
+    assert!(seen.set(Arc::new(bad)).is_ok());
+    server
+}
+
+#[tokio::test]
+async fn connections_are_kept_and_a_closed_one_is_no_failure() {
+    let server = Server::start(|request| if request == 4 { Reaction::AnswerAndClose } else { STORED }).await;
+    let bench = Bench::start(&http(server.url()));
+    for sequence in 0..10 {
+        bench.send(sequence, &[b"line"]).await;
+        bench.settled(1).await;
+    }
+    let connections: Vec<usize> = server.seen().iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+    assert!(bench.health.snapshot().retries.is_empty());
+}
+
+#[tokio::test]
+async fn loki_gets_several_requests_at_once_and_http_one() {
+    let server = Server::start(|request| if request < 4 { Reaction::Hang } else { STORED }).await;
+    let loki = pipeline::Destination {
+        http: None,
+        loki: Some(Loki {
+            url: server.url(),
+            tenant: Some("shop".to_owned()),
+            ..Loki::default()
+        }),
+        timeout: pipeline::Duration::from_secs(30),
+        ..http(String::new())
+    };
+    let bench = Bench::start(&loki);
+    for sequence in 0..6 {
+        bench.send(sequence, &[b"line"]).await;
+    }
+    until(|| server.seen().len() == 4).await;
+    let head = &server.seen()[0].head;
+    assert!(head.starts_with("POST /loki/api/v1/push HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("x-scope-orgid: shop\r\n"), "{head}");
+
+    let server = Server::start(|_| Reaction::Hang).await;
+    let bench = Bench::start(&pipeline::Destination {
+        timeout: loki.timeout,
+        ..http(server.url())
+    });
+    bench.send(1, &[b"line"]).await;
+    bench.send(2, &[b"line"]).await;
+    until(|| server.seen().len() == 1).await;
+    assert_eq!(server.seen().len(), 1);
+}
+
+async fn until(what: impl Fn() -> bool) {
+    let fulfilled = async {
+        while !what() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(DEADLINE, fulfilled).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_lane_ends_when_no_batch_can_come_and_all_are_settled() {
+    let server = Server::start(|request| if request < 3 { Reaction::Reset } else { STORED }).await;
+    let mut bench = Bench::start(&http(server.url()));
+    bench.send(1, &[b"line"]).await;
+    bench.batches = None;
+    bench.settled(1).await;
+    until(|| bench.handle.is_finished()).await;
+}
+
+#[tokio::test]
+async fn an_aborted_lane_settles_nothing_and_closes_its_connections() {
+    let server = Server::start(|_| Reaction::Hang).await;
+    let bench = Bench::start(&pipeline::Destination {
+        timeout: pipeline::Duration::from_secs(30),
+        ..http(server.url())
+    });
+    bench.send(1, &[b"line"]).await;
+    until(|| server.seen().len() == 1).await;
+    let Bench { settled, handle, .. } = bench;
+    drop(handle);
+    // The other end of the channel is gone with the task.
+    until(|| matches!(settled.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected))).await;
+}
+
+#[tokio::test]
+async fn a_server_that_can_not_prove_who_it_is_gets_nothing() {
+    let server = crate::transport::script::tls_server().await;
+    let bench = Bench::start(&http(format!("https://{}", server.address)));
+    bench.send(1, &[b"line"]).await;
+    bench
+        .until(|health| health.reason == Some(FailureReason::TlsFailure))
+        .await;
+    assert_eq!(bench.health.snapshot().state, DestinationState::Blocked);
+    assert_eq!(server.seen(), []);
+}
+
+#[tokio::test]
+async fn standard_output_gets_the_lines_and_nothing_else() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let destination = pipeline::Destination {
+        stdout: Some(pipeline::destination::Stdout::default()),
+        http: None,
+        ..http(String::new())
+    };
+    let bench = Bench::start_with(&destination, stdout::Writer::start_on(writer).unwrap());
+    bench.send(1, &[b"one", b"two"]).await;
+    bench.settled(1).await;
+    let mut text = [0; 16];
+    let length = std::io::Read::read(&mut reader, &mut text).unwrap();
+    assert_eq!(&text[..length], b"one\ntwo\n");
+}
+
+#[tokio::test]
+async fn a_pipe_that_nobody_reads_holds_back_only_its_lane() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let destination = pipeline::Destination {
+        stdout: Some(pipeline::destination::Stdout::default()),
+        http: None,
+        ..http(String::new())
+    };
+    let bench = Bench::start_with(&destination, stdout::Writer::start_on(writer).unwrap());
+    let long = vec![b'x'; 200_000];
+    bench.send(1, &[&long]).await;
+    bench
+        .until(|health| health.reason == Some(FailureReason::Unreachable))
+        .await;
+    let read = std::thread::spawn(move || {
+        let mut text = vec![0; long.len() + 1];
+        std::io::Read::read_exact(&mut reader, &mut text).unwrap();
+        reader
+    });
+    assert_eq!(bench.settled(1).await[0].dropped, []);
+    let reader = read.join().unwrap();
+    bench.until(|health| health.state == DestinationState::Healthy).await;
+
+    drop(reader);
+    bench.send(2, &[b"nobody is there"]).await;
+    bench
+        .until(|health| {
+            health
+                .last_error
+                .as_ref()
+                .is_some_and(|(_, message)| message.contains("Broken pipe"))
+        })
+        .await;
+}

@@ -1,0 +1,184 @@
+//! For tests: a server on a real socket that does as it is told, request by request.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// What the server does with a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reaction {
+    /// A status, header lines, a body.
+    Answer(u16, &'static str, &'static str),
+    /// 204, and the connection is closed without saying so.
+    AnswerAndClose,
+    /// The connection ends in the middle of the answer.
+    HalfAnswer,
+    /// The connection ends without an answer.
+    Reset,
+    /// No answer, ever.
+    Hang,
+    /// 204, a byte at a time.
+    Slow(Duration),
+}
+
+pub(crate) const STORED: Reaction = Reaction::Answer(204, "", "");
+
+/// A request as it arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) connection: usize,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    task: JoinHandle<()>,
+}
+
+type Script = Arc<dyn Fn(usize) -> Reaction + Send + Sync>;
+
+impl Server {
+    /// Reacts to the n-th request, counted from 0 over all connections, as `script` says.
+    pub(crate) async fn start(script: impl Fn(usize) -> Reaction + Send + Sync + 'static) -> Self {
+        Self::start_on("127.0.0.1:0".parse().unwrap(), script).await
+    }
+
+    pub(crate) async fn start_on(
+        address: SocketAddr,
+        script: impl Fn(usize) -> Reaction + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (seen, script): (_, Script) = (Arc::<Mutex<Vec<Seen>>>::default(), Arc::new(script));
+        let requests = Arc::clone(&seen);
+        let task = tokio::spawn(async move {
+            let connections = AtomicUsize::new(0);
+            while let Ok((stream, _)) = listener.accept().await {
+                let connection = connections.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(converse(stream, connection, Arc::clone(&requests), Arc::clone(&script)));
+            }
+        });
+        Self { address, seen, task }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What arrives, as it arrives.
+    pub(crate) fn log(&self) -> Arc<Mutex<Vec<Seen>>> {
+        Arc::clone(&self.seen)
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A server with a certificate that nobody has vouched for.
+pub(crate) async fn tls_server() -> Server {
+    tls_server_with(&certificate()).await
+}
+
+pub(crate) fn certificate() -> rcgen::CertifiedKey<rcgen::KeyPair> {
+    rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap()
+}
+
+pub(crate) async fn tls_server_with(own: &rcgen::CertifiedKey<rcgen::KeyPair>) -> Server {
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key.into())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = Arc::<Mutex<Vec<Seen>>>::default();
+    let requests = Arc::clone(&seen);
+    let task = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, requests) = (acceptor.clone(), Arc::clone(&requests));
+            tokio::spawn(async move {
+                let stream = acceptor.accept(stream).await?;
+                converse(stream, 0, requests, Arc::new(|_| STORED)).await
+            });
+        }
+    });
+    Server { address, seen, task }
+}
+
+/// One connection, also one inside TLS. An error is the client's leaving.
+pub(crate) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    connection: usize,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    script: Script,
+) -> io::Result<()> {
+    loop {
+        let (head, body) = read_request(&mut stream).await?;
+        let number = {
+            let mut seen = seen.lock().unwrap();
+            seen.push(Seen { connection, head, body });
+            seen.len() - 1
+        };
+        match script(number) {
+            Reaction::Answer(status, headers, body) => {
+                let length = if status == 204 {
+                    String::new()
+                } else {
+                    format!("content-length: {}\r\n", body.len())
+                };
+                let answer = format!("HTTP/1.1 {status} Scripted\r\n{headers}{length}\r\n{body}");
+                stream.write_all(answer.as_bytes()).await?;
+            }
+            Reaction::AnswerAndClose => return stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await,
+            Reaction::HalfAnswer => {
+                return stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
+                    .await;
+            }
+            Reaction::Reset => return Ok(()),
+            Reaction::Hang => std::future::pending::<()>().await,
+            Reaction::Slow(pause) => {
+                for byte in b"HTTP/1.1 204 No Content\r\n\r\n" {
+                    sleep(pause).await;
+                    stream.write_all(&[*byte]).await?;
+                }
+            }
+        }
+    }
+}
+
+async fn read_request<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<(String, Vec<u8>)> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(0, |n| n.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    Ok((head, body))
+}
