@@ -8,6 +8,7 @@
 
 pub mod in_process;
 pub mod kubectl;
+pub mod planner;
 pub mod pods;
 pub mod road;
 pub mod runtime;
