@@ -5,9 +5,16 @@
 //! destination holds back only its own position, and memory stays flat.
 
 pub mod batch;
+pub mod check;
+pub mod command_line;
+mod configuration;
 pub mod destination;
+mod engine;
 pub mod logging;
 pub mod metrics;
+mod positions;
+pub mod process;
+mod reading;
 pub mod sending;
 pub mod serve;
 pub mod transport;

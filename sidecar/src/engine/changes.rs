@@ -1,0 +1,270 @@
+//! What happened to names and files: events, and looks at files without them.
+
+use std::time::Duration;
+
+use crate::reading::facts::Facts;
+use crate::reading::watcher::{Change, What};
+
+use super::clock::Now;
+use super::files::{FileId, Seen};
+use super::{Engine, GATHER, POLL, RESCAN, SWEEP};
+
+/// The two halves of a rename are in the queue together, or nearly.
+const RENAME_WITHIN: Duration = Duration::from_secs(1);
+/// A deleted or moved file whose writer is silent for so long is let go, once it is delivered.
+const LET_GO_AFTER: Duration = Duration::from_secs(10);
+/// Delivered files that nobody writes to are closed after so long.
+const CLOSE_AFTER: Duration = Duration::from_secs(300);
+/// So many of them may be open all the same.
+const IDLE_DESCRIPTORS: usize = 256;
+
+impl Engine {
+    /// Takes the kernel's events, when the time to gather them is over.
+    pub(super) fn hear(&mut self, now: Now) {
+        if now.instant < self.due.events {
+            return;
+        }
+        let changes = self.watcher.changes();
+        if changes.overflow {
+            tracing::warn!("the kernel dropped events, everything is looked at");
+            self.due.rescan = now.instant;
+            self.due.sweep = now.instant;
+            self.due.config = now.instant;
+        }
+        if changes.list.is_empty() && changes.lost.is_empty() {
+            return;
+        }
+        self.due.events = now.instant + GATHER;
+        for watch in changes.lost {
+            if self.config_watch == Some(watch) {
+                self.config_watch = None;
+            }
+            self.names.retain(|(known, _), _| *known != watch);
+            self.due.rescan = now.instant;
+        }
+        for change in changes.list {
+            self.change(change, now);
+        }
+        self.moved.retain(|_, (_, since)| now.instant < *since + RENAME_WITHIN);
+    }
+
+    fn change(&mut self, change: Change, now: Now) {
+        if self.config_watch == Some(change.directory) {
+            self.due.config = now.instant;
+        }
+        let name = (change.directory, change.name);
+        let known = self.names.get(&name).copied();
+        match (change.what, known) {
+            (What::Modified | What::Closed, Some(id)) => {
+                self.dirty.insert(id);
+                if change.what == What::Closed {
+                    self.closed(id);
+                }
+                if self.files.get(id).is_some_and(|file| file.fd.is_none()) {
+                    self.look_at_name(&name, now);
+                }
+            }
+            // Perhaps its mode was changed and it can be read now.
+            (What::Modified, None) => self.look_at_name(&name, now),
+            (What::Closed, None) => {}
+            (What::Appeared { cookie }, _) => {
+                if let Some((id, _)) = self.moved.remove(&cookie) {
+                    self.renamed(id, &name);
+                }
+                self.look_at_name(&name, now);
+            }
+            (What::Gone { cookie }, _) => {
+                if let Some(id) = self.names.remove(&name) {
+                    self.dirty.insert(id);
+                    if cookie != 0 {
+                        self.moved.insert(cookie, (id, now.instant));
+                    }
+                }
+            }
+        }
+    }
+
+    fn closed(&mut self, id: FileId) {
+        if let Some(file) = self.files.get_mut(id) {
+            file.being_written = false;
+        }
+        if let Some(draining) = &mut self.draining {
+            draining.open.remove(&id);
+        }
+    }
+
+    /// A tailed file got another name; it is read to its end under it, whether the name matches or not.
+    fn renamed(&mut self, id: FileId, name: &(crate::reading::watcher::WatchId, std::ffi::OsString)) {
+        self.names.insert(name.clone(), id);
+        self.dirty.insert(id);
+        for source in self.running.iter_mut().flat_map(|running| &mut running.sources) {
+            let place = source.walk.place(name.0, &name.1);
+            if let (Some(tail), Some(place)) = (source.tails.get_mut(&id), place) {
+                tail.place = place;
+                source.read.rotated_files += 1;
+            }
+        }
+    }
+
+    /// Looks at files with news, at all open ones now and then, and walks everything now and then.
+    pub(super) fn look_at_files(&mut self, now: Now) {
+        let every = if self.watcher.must_poll() { POLL } else { SWEEP };
+        if now.instant >= self.due.sweep {
+            self.due.sweep = now.instant + every;
+            self.sweep(now);
+        }
+        if now.instant >= self.due.rescan {
+            self.due.rescan = now.instant + if self.watcher.must_poll() { POLL } else { RESCAN };
+            self.scan_all(now);
+            if let Some(saved) = &mut self.saved {
+                saved.expire(now);
+            }
+        }
+        self.look_at_suspects(now);
+        for id in std::mem::take(&mut self.dirty) {
+            self.look_at_file(id, now);
+        }
+    }
+
+    fn look_at_file(&mut self, id: FileId, now: Now) {
+        let Some(file) = self.files.get_mut(id) else {
+            return;
+        };
+        let Some(fd) = &file.fd else {
+            return;
+        };
+        let before = file.size;
+        let seen = match Facts::of(fd) {
+            Ok(facts) => file.observe(&facts, now),
+            Err(errno) => {
+                file.error = Some(errno.to_string());
+                return;
+            }
+        };
+        match seen {
+            Seen::Same => {}
+            Seen::Grew { by } => {
+                self.lanes_mut().for_each(|lane| lane.grew(id, by));
+                if let Some(draining) = &mut self.draining {
+                    draining.grew_at = now.instant;
+                }
+                self.skip_hole(id);
+            }
+            Seen::Shrank => self.begin_anew(id, before),
+        }
+    }
+
+    /// The content of a file was replaced; it had `before` bytes.
+    pub(super) fn begin_anew(&mut self, id: FileId, before: u64) {
+        let Some(file) = self.files.get(id) else {
+            return;
+        };
+        for running in &mut self.running {
+            running
+                .lanes
+                .iter_mut()
+                .for_each(|lane| lane.began_anew(id, file, before));
+            for source in running
+                .sources
+                .iter_mut()
+                .filter(|source| source.tails.contains_key(&id))
+            {
+                source.read.truncated_files += 1;
+            }
+        }
+        self.skip_hole(id);
+    }
+
+    /// A writer without `O_APPEND` goes on at its old offset after a truncate and leaves a hole.
+    fn skip_hole(&mut self, id: FileId) {
+        let Some(file) = self.files.get(id).filter(|file| file.generation > 0) else {
+            return;
+        };
+        let settled = self
+            .running
+            .iter()
+            .flat_map(|running| &running.lanes)
+            .filter_map(|lane| lane.settled_to(id));
+        if settled.min() == Some(0)
+            && let Some(end) = super::open_batch::end_of_hole(file, 0)
+        {
+            self.lanes_mut().for_each(|lane| lane.skip_hole(id, end));
+        }
+    }
+
+    /// Looks at every open file, tries failed ones again, and closes what is no longer needed.
+    fn sweep(&mut self, now: Now) {
+        let mut idle = Vec::new();
+        for id in self.files.ids() {
+            self.dirty.remove(&id);
+            self.look_at_file(id, now);
+            let Some(file) = self.files.get(id) else {
+                continue;
+            };
+            let (failed, size, since) = (file.error.is_some(), file.size, now.instant - file.grew_at);
+            let (open, deleted) = (file.fd.is_some(), file.deleted);
+            if failed {
+                self.lanes_mut().for_each(|lane| lane.grew(id, 0));
+            }
+            self.forget_marks(id);
+            if !open || !self.is_settled(id, size) {
+                continue;
+            }
+            let nameless = !self.names.values().any(|named| *named == id);
+            // Without events, names aren't known well enough to conclude anything from their absence.
+            if (deleted || nameless && !self.watcher.must_poll()) && since >= LET_GO_AFTER {
+                self.forget(id, now);
+            } else {
+                idle.push((since, id));
+            }
+        }
+        idle.sort_unstable_by(|a, b| b.cmp(a));
+        let excess = idle.len().saturating_sub(IDLE_DESCRIPTORS);
+        for (index, (since, id)) in idle.into_iter().enumerate() {
+            if index < excess && since >= LET_GO_AFTER || since >= CLOSE_AFTER {
+                self.close(id);
+            }
+        }
+    }
+
+    /// Marks of settled bytes are of no use.
+    fn forget_marks(&mut self, id: FileId) {
+        let lanes = self.running.iter().flat_map(|running| &running.lanes);
+        let settled = lanes.filter_map(|lane| lane.settled_to(id)).min();
+        if let (Some(settled), Some(file)) = (settled, self.files.get_mut(id)) {
+            file.marks.settled(settled);
+        }
+    }
+
+    pub(super) fn is_settled(&self, id: FileId, size: u64) -> bool {
+        self.running
+            .iter()
+            .flat_map(|running| &running.lanes)
+            .all(|lane| lane.is_settled(id, size))
+    }
+
+    fn close(&mut self, id: FileId) {
+        if let Some(file) = self.files.get_mut(id) {
+            file.fd = None;
+        }
+        self.lanes_mut().for_each(|lane| lane.rest(id));
+    }
+
+    /// Lets go of a file that is delivered and gone.
+    pub(super) fn forget(&mut self, id: FileId, now: Now) {
+        if let Some(saved) = &mut self.saved {
+            for running in &mut self.running {
+                let sources: Vec<_> = running.sources.iter().map(|source| source.id).collect();
+                for source in sources {
+                    running.detach(source, id, &self.files, saved, now);
+                }
+            }
+        }
+        self.names.retain(|_, named| *named != id);
+        self.files.remove(id);
+    }
+
+    pub(super) fn lanes_mut(&mut self) -> impl Iterator<Item = &mut super::lane::Lane> {
+        self.running.iter_mut().flat_map(|running| &mut running.lanes)
+    }
+}

@@ -1,0 +1,134 @@
+//! One destination's place in one file.
+
+use std::sync::Arc;
+
+use crate::batch::Origin;
+use crate::positions::{Hashed, RecordId};
+use crate::reading::lines::LineState;
+
+use super::files::FileId;
+use super::source::SourceId;
+use super::window::Window;
+
+/// The part before a position by which a copy or a rewritten file is recognised.
+pub(crate) const TAIL: usize = 4 << 10;
+
+/// Names a cursor as long as the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct CursorId(pub(crate) u64);
+
+/// A place between two lines, or inside one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) offset: u64,
+    pub(crate) state: LineState,
+    /// Of the bytes before it.
+    pub(crate) tail: Hashed,
+}
+
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    pub(crate) source: SourceId,
+    pub(crate) file: FileId,
+    /// Of the file's content.
+    pub(crate) generation: u32,
+    pub(crate) origin: Arc<Origin>,
+    /// Where to read on.
+    pub(crate) read: u64,
+    pub(crate) state: LineState,
+    /// Everything before it is settled.
+    pub(crate) settled: Position,
+    pub(crate) window: Window<Position>,
+    /// The last bytes before `read`, at most [`TAIL`].
+    recent: Vec<u8>,
+    /// The least time of the next record.
+    pub(crate) next_time: i64,
+    pub(crate) record: Option<RecordId>,
+    /// In the lane's queue.
+    pub(crate) queued: bool,
+    /// The content is gone: what is under way may settle, nothing more is read.
+    pub(crate) ended: bool,
+    /// Part of the open batch.
+    pub(crate) in_open: bool,
+    pub(crate) next_line: NextLine,
+}
+
+/// What is known about the line at a cursor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum NextLine {
+    #[default]
+    Unknown,
+    /// It is longer than a quantum: it has to be read in one go.
+    Long,
+    /// It had no end when the file had this size.
+    Unterminated { size: u64 },
+    /// It has waited long enough for its end.
+    Overdue,
+}
+
+impl Cursor {
+    pub(crate) fn new(source: SourceId, file: FileId, generation: u32, origin: Arc<Origin>, start: Position) -> Self {
+        Self {
+            source,
+            file,
+            generation,
+            origin,
+            read: start.offset,
+            state: start.state,
+            settled: start,
+            window: Window::default(),
+            recent: Vec::new(),
+            next_time: 0,
+            record: None,
+            queued: false,
+            ended: false,
+            in_open: false,
+            next_line: NextLine::Unknown,
+        }
+    }
+
+    /// The place up to which everything was read.
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            offset: self.read,
+            state: self.state,
+            tail: Hashed::of(&self.recent),
+        }
+    }
+
+    /// Remembers the end of what was just read.
+    pub(crate) fn remember(&mut self, bytes: &[u8]) {
+        if bytes.len() >= TAIL {
+            self.recent.clear();
+            self.recent.extend_from_slice(&bytes[bytes.len() - TAIL..]);
+            return;
+        }
+        let excess = (self.recent.len() + bytes.len()).saturating_sub(TAIL);
+        self.recent.drain(..excess);
+        self.recent.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn recent(&self) -> &[u8] {
+        &self.recent
+    }
+
+    /// Gives the memory back; the next position's tail covers only what is read from now on.
+    pub(crate) fn rest(&mut self) {
+        self.recent = Vec::new();
+    }
+
+    /// What is under way comes back never: read it again.
+    pub(crate) fn rewind(&mut self) {
+        self.window.clear();
+        self.read = self.settled.offset;
+        self.state = self.settled.state;
+        self.recent.clear();
+        self.in_open = false;
+        self.next_line = NextLine::Unknown;
+    }
+
+    /// Nothing of it is under way or waits to leave.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.window.is_empty() && !self.in_open
+    }
+}

@@ -1,0 +1,290 @@
+//! Which files there are: taking in what the walks find.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use crate::reading::facts::Facts;
+use crate::reading::volume::{Opened, Refusal};
+use crate::reading::walk::{Entry, Findings};
+use crate::reading::watcher::WatchId;
+
+use super::Engine;
+use super::clock::Now;
+use super::files::{FileId, HEAD};
+use super::source::{SourceId, Tail, Walked, identity};
+use super::start::{self, Start};
+
+/// More files than that are reported, not tailed.
+const MAX_FILES: usize = 50_000;
+/// How often a copy that may be under way is looked at.
+const SUSPECT_LOOK: Duration = Duration::from_millis(100);
+/// A copy that doesn't grow for so long is a file of its own.
+const SUSPECT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Which source of which pipeline.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    pub(super) running: usize,
+    pub(super) source: usize,
+}
+
+/// A new file that begins like a known one and is shorter: the copy of a copytruncate, or another file.
+#[derive(Debug)]
+pub(crate) struct Suspect {
+    source: SourceId,
+    entry: Entry,
+    size: u64,
+    until: Instant,
+    pub(super) look_at: Instant,
+}
+
+/// Whether a suspicion holds a file back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caution {
+    Wait,
+    Decide,
+}
+
+impl Engine {
+    fn sources(&self) -> Vec<At> {
+        let each = |(running, known): (usize, &super::Running)| {
+            (0..known.sources.len())
+                .map(move |source| At { running, source })
+                .collect::<Vec<_>>()
+        };
+        self.running.iter().enumerate().flat_map(each).collect()
+    }
+
+    /// Walks all sources.
+    pub(super) fn scan_all(&mut self, now: Now) {
+        for at in self.sources() {
+            self.scan(at, now);
+        }
+    }
+
+    pub(super) fn scan(&mut self, at: At, now: Now) {
+        let source = &mut self.running[at.running].sources[at.source];
+        let findings = source.walk.scan(&mut self.watcher);
+        let before = std::mem::take(&mut source.unreadable);
+        self.take_in(at, findings, &before, now);
+        self.running[at.running].sources[at.source].walked = Walked::Current;
+    }
+
+    /// Looks at one name of a watched directory.
+    pub(super) fn look_at_name(&mut self, (watch, name): &(WatchId, OsString), now: Now) {
+        for at in self.sources() {
+            let source = &mut self.running[at.running].sources[at.source];
+            if source.walk.watches(*watch) {
+                let findings = source.walk.look(*watch, name, &mut self.watcher);
+                self.take_in(at, findings, &BTreeMap::new(), now);
+            }
+        }
+    }
+
+    fn take_in(&mut self, at: At, findings: Findings, before: &BTreeMap<String, Refusal>, now: Now) {
+        for (path, refusal) in findings.refused {
+            self.refuse(at, path, refusal, before);
+        }
+        for entry in findings.entries {
+            if entry.is_match || self.is_missed(at, &entry) {
+                self.take_in_file(at, &entry, before, Caution::Wait, now);
+            }
+        }
+    }
+
+    /// A file that was read by an earlier process under another name: the rest of it is still owed.
+    fn is_missed(&self, at: At, entry: &Entry) -> bool {
+        let running = &self.running[at.running];
+        let source = running.sources[at.source].id;
+        let flows = running.lanes.iter().filter_map(|lane| lane.flows.get(&source));
+        let saved = self.saved.as_ref();
+        saved.is_some_and(|saved| flows.into_iter().any(|flow| saved.misses(flow.key, entry.inode)))
+    }
+
+    fn refuse(&mut self, at: At, path: String, refusal: Refusal, before: &BTreeMap<String, Refusal>) {
+        let source = &mut self.running[at.running].sources[at.source];
+        if before.get(&path) == Some(&refusal) {
+            // Known already: neither counted nor logged again.
+            source.unreadable.insert(path, refusal);
+        } else {
+            source.refuse(path, refusal);
+        }
+    }
+
+    fn take_in_file(&mut self, at: At, entry: &Entry, before: &BTreeMap<String, Refusal>, caution: Caution, now: Now) {
+        if self.is_known(entry) {
+            return;
+        }
+        let source = &mut self.running[at.running].sources[at.source];
+        let opened = match source.walk.volumes[entry.volume].open_file(&entry.resolved) {
+            Ok(opened) => opened,
+            // A directory whose name matches is no fault of the file's.
+            Err(Refusal::Absent | Refusal::NotRegular("a directory")) => return,
+            Err(_) if !entry.is_match => return,
+            Err(refusal) => return self.refuse(at, entry.path.clone(), refusal, before),
+        };
+        source.unreadable.remove(&entry.path);
+        if self.files.len() >= MAX_FILES && self.files.find(opened.facts.id).is_none() {
+            return self.refuse(at, entry.path.clone(), Refusal::System(Errno::MFILE), before);
+        }
+        self.adopt(at, entry, opened, caution, now);
+    }
+
+    /// Nothing new: the name means what it meant, and the file is open.
+    fn is_known(&self, entry: &Entry) -> bool {
+        let Some(watch) = entry.watch else {
+            return false;
+        };
+        let id = self.names.get(&(watch, entry.name.clone()));
+        let file = id.and_then(|id| self.files.get(*id));
+        entry.inode != 0
+            && file.is_some_and(|file| file.fd.is_some() && file.key.inode == entry.inode)
+            && self.running.iter().flat_map(|running| &running.sources).all(|source| {
+                let follows = id.is_some_and(|id| source.tails.contains_key(id));
+                follows || !entry.is_match
+            })
+    }
+
+    /// Makes an open file one of the source's.
+    fn adopt(&mut self, at: At, entry: &Entry, opened: Opened, caution: Caution, now: Now) {
+        let Opened { fd, facts, resolved } = opened;
+        let id = if let Some(id) = self.files.find(facts.id) {
+            self.reopen(id, fd, now);
+            id
+        } else {
+            let source = &self.running[at.running].sources[at.source];
+            if is_too_old(source.config.ignore_older, &facts, now) && entry.is_match && !self.is_missed(at, entry) {
+                return;
+            }
+            let head = start::read_head(&fd, HEAD);
+            let suspicious = self.is_suspicious(at, &head, facts.size);
+            if caution == Caution::Wait && suspicious {
+                return self.suspect(at, entry, facts.size, now);
+            }
+            self.files.insert(fd, &facts, head, now)
+        };
+        if let Some(watch) = entry.watch {
+            self.names.insert((watch, entry.name.clone()), id);
+        }
+        self.follow(at, id, &entry.path, (entry.volume, resolved), now);
+    }
+
+    fn reopen(&mut self, id: FileId, fd: std::os::fd::OwnedFd, now: Now) {
+        if let Some(file) = self.files.get_mut(id)
+            && file.fd.is_none()
+        {
+            file.fd = Some(fd);
+            file.grew_at = now.instant;
+            self.dirty.insert(id);
+        }
+    }
+
+    /// Follows a file in all lanes that take the source and don't follow it yet.
+    pub(super) fn follow(&mut self, at: At, id: FileId, path: &str, place: (usize, PathBuf), now: Now) {
+        let (Some(file), Some(saved)) = (self.files.get_mut(id), &mut self.saved) else {
+            return;
+        };
+        let running = &mut self.running[at.running];
+        let source = &mut running.sources[at.source];
+        let starts: Vec<Option<Start>> = running
+            .lanes
+            .iter()
+            .map(|lane| {
+                let wanted = lane.takes(&source.config.name) && !lane.has(source.id, id);
+                wanted.then(|| start::find(lane, source, file, saved)).flatten()
+            })
+            .collect();
+        let least = starts.iter().flatten().map(|start| start.position.offset).min();
+        if !source.tails.contains_key(&id) {
+            let origin = source.origin(path, identity(file.key));
+            let tail = Tail::new(origin, place, least.unwrap_or(0), file.generation);
+            source.tails.insert(id, tail);
+        }
+        for (lane, start) in running.lanes.iter_mut().zip(starts) {
+            let Some(start) = start else {
+                continue;
+            };
+            if let Some(since) = start.pending_since {
+                file.marks.waits_since(since);
+            }
+            lane.attach(source, (id, file), start.position, start.record);
+        }
+        tracing::debug!(path, size = file.size, at = now.wall, "a file is followed");
+    }
+
+    fn is_suspicious(&self, at: At, head: &[u8], size: u64) -> bool {
+        let running = &self.running[at.running];
+        let source = running.sources[at.source].id;
+        running
+            .lanes
+            .iter()
+            .any(|lane| start::may_become_copy(lane, source, &self.files, head, size))
+    }
+
+    fn suspect(&mut self, at: At, entry: &Entry, size: u64, now: Now) {
+        let source = self.running[at.running].sources[at.source].id;
+        if let Some(known) = self
+            .suspects
+            .iter_mut()
+            .find(|known| known.source == source && known.entry.path == entry.path)
+        {
+            if known.size != size {
+                (known.size, known.until) = (size, now.instant + SUSPECT_PATIENCE);
+            }
+            return;
+        }
+        self.suspects.push(Suspect {
+            source,
+            entry: entry.clone(),
+            size,
+            until: now.instant + SUSPECT_PATIENCE,
+            look_at: now.instant + SUSPECT_LOOK,
+        });
+    }
+
+    /// Decides on files that were held back.
+    pub(super) fn look_at_suspects(&mut self, now: Now) {
+        let draining = self.draining.is_some();
+        let mut due = Vec::new();
+        for suspect in self
+            .suspects
+            .iter_mut()
+            .filter(|suspect| now.instant >= suspect.look_at || draining)
+        {
+            suspect.look_at = now.instant + SUSPECT_LOOK;
+            let decide = now.instant >= suspect.until || draining;
+            let caution = if decide { Caution::Decide } else { Caution::Wait };
+            due.push((suspect.source, suspect.entry.clone(), caution));
+        }
+        for (source, entry, caution) in due {
+            let at = self
+                .sources()
+                .into_iter()
+                .find(|at| self.running[at.running].sources[at.source].id == source);
+            if let Some(at) = at {
+                self.take_in_file(at, &entry, &BTreeMap::new(), caution, now);
+            }
+            if at.is_none() || caution == Caution::Decide || self.names_file(&entry) {
+                self.suspects
+                    .retain(|suspect| suspect.source != source || suspect.entry.path != entry.path);
+            }
+        }
+    }
+
+    fn names_file(&self, entry: &Entry) -> bool {
+        entry
+            .watch
+            .is_some_and(|watch| self.names.contains_key(&(watch, entry.name.clone())))
+    }
+}
+
+fn is_too_old(ignore_older: Option<pipeline::Duration>, facts: &Facts, now: Now) -> bool {
+    ignore_older.is_some_and(|limit| {
+        let age = now.wall.saturating_sub(facts.modified) / 1_000_000;
+        u64::try_from(age).unwrap_or(0) > limit.as_millis()
+    })
+}

@@ -1,0 +1,173 @@
+//! The files that are tailed, whichever sources and destinations they serve: one descriptor each.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use crate::positions::Hashed;
+use crate::reading::facts::{Facts, FileKey};
+
+use super::clock::Now;
+use super::marks::Marks;
+
+/// The part of a file by which it is known again.
+pub(crate) const HEAD: usize = 1 << 10;
+
+/// Names a file as long as the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct FileId(u64);
+
+/// One tailed file.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) key: FileKey,
+    pub(crate) fd: Option<OwnedFd>,
+    /// As it was last seen.
+    pub(crate) size: u64,
+    pub(crate) allocated: u64,
+    /// No name leads to it any more.
+    pub(crate) deleted: bool,
+    pub(crate) marks: Marks,
+    /// The first bytes, as far as they were read.
+    pub(crate) head: Vec<u8>,
+    /// When it last grew, or was found.
+    pub(crate) grew_at: Instant,
+    /// Written to after a writer last closed it: somebody probably has it open.
+    pub(crate) being_written: bool,
+    /// Reading failed; shown in the report until it works again.
+    pub(crate) error: Option<String>,
+    /// Counts truncations, so that a cursor knows which content it belongs to.
+    pub(crate) generation: u32,
+}
+
+/// What a look at a file found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Same,
+    Grew {
+        by: u64,
+    },
+    /// It is shorter than before: its content began anew.
+    Shrank,
+}
+
+impl File {
+    fn new(fd: OwnedFd, facts: &Facts, head: Vec<u8>, now: Now) -> Self {
+        let mut marks = Marks::default();
+        // Bytes that were there before are as old as the file's last change.
+        marks.grew_from(0, now.wall.min(facts.modified));
+        Self {
+            key: facts.id,
+            fd: Some(fd),
+            size: facts.size,
+            allocated: facts.allocated,
+            deleted: false,
+            marks,
+            head,
+            grew_at: now.instant,
+            being_written: false,
+            error: None,
+            generation: 0,
+        }
+    }
+
+    /// Takes over what the kernel says now.
+    pub(crate) fn observe(&mut self, facts: &Facts, now: Now) -> Seen {
+        (self.allocated, self.deleted) = (facts.allocated, facts.links == 0);
+        let before = std::mem::replace(&mut self.size, facts.size);
+        if facts.size > before {
+            self.marks.grew_from(before, now.wall);
+            self.grew_at = now.instant;
+            self.being_written = true;
+            return Seen::Grew {
+                by: facts.size - before,
+            };
+        }
+        if facts.size < before {
+            self.begin_anew(now);
+            return Seen::Shrank;
+        }
+        Seen::Same
+    }
+
+    /// The content was replaced.
+    pub(crate) fn begin_anew(&mut self, now: Now) {
+        self.generation += 1;
+        self.grew_at = now.instant;
+        self.head.clear();
+        self.marks.clear();
+        self.marks.grew_from(0, now.wall);
+    }
+
+    /// Keeps the beginning of the file as it passes by.
+    pub(crate) fn keep_head(&mut self, offset: u64, bytes: &[u8]) {
+        let have = self.head.len();
+        let Some(skip) = (have as u64)
+            .checked_sub(offset)
+            .and_then(|skip| usize::try_from(skip).ok())
+        else {
+            return;
+        };
+        if have < HEAD && skip < bytes.len() {
+            let end = bytes.len().min(skip + HEAD - have);
+            self.head.extend_from_slice(&bytes[skip..end]);
+        }
+    }
+
+    /// The hash that names the content, of what lies below `offset`.
+    pub(crate) fn head_hash(&self, offset: u64) -> Hashed {
+        let length = self.head.len().min(usize::try_from(offset).unwrap_or(usize::MAX));
+        Hashed::of(&self.head[..length])
+    }
+}
+
+/// All tailed files.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    by_id: HashMap<FileId, File>,
+    by_key: HashMap<FileKey, FileId>,
+    next: u64,
+}
+
+impl Files {
+    pub(crate) fn find(&self, key: FileKey) -> Option<FileId> {
+        self.by_key.get(&key).copied()
+    }
+
+    pub(crate) fn insert(&mut self, fd: OwnedFd, facts: &Facts, head: Vec<u8>, now: Now) -> FileId {
+        let id = FileId(self.next);
+        self.next += 1;
+        self.by_id.insert(id, File::new(fd, facts, head, now));
+        self.by_key.insert(facts.id, id);
+        id
+    }
+
+    pub(crate) fn get(&self, id: FileId) -> Option<&File> {
+        self.by_id.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: FileId) -> Option<&mut File> {
+        self.by_id.get_mut(&id)
+    }
+
+    pub(crate) fn remove(&mut self, id: FileId) {
+        if let Some(file) = self.by_id.remove(&id) {
+            // The inode may have been given to another file meanwhile.
+            if self.by_key.get(&file.key) == Some(&id) {
+                self.by_key.remove(&file.key);
+            }
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (FileId, &File)> {
+        self.by_id.iter().map(|(id, file)| (*id, file))
+    }
+
+    pub(crate) fn ids(&self) -> Vec<FileId> {
+        self.by_id.keys().copied().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+}

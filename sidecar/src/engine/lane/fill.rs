@@ -1,0 +1,241 @@
+//! Filling batches and handing them over.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use crate::batch::Settled;
+
+use super::super::cursor::NextLine;
+use super::super::open_batch::{Allowance, Progress, QUANTUM};
+use super::super::source::Reading;
+use super::{CursorId, FileId, Files, InFlight, Lane, Now, OpenBatch, Saved, Source};
+
+/// A batch with less room than this is full.
+const LEAST_ROOM: usize = 1 << 10;
+/// Batches of a destination are never smaller than this, whatever the budget.
+const LEAST_BATCH: usize = 64 << 10;
+
+/// What a lane works with in one turn of the engine.
+pub(crate) struct Turn<'a> {
+    pub(crate) files: &'a mut Files,
+    pub(crate) sources: &'a mut [Source],
+    pub(crate) saved: &'a mut Saved,
+    pub(crate) now: Now,
+    /// This lane's part of the memory budget.
+    pub(crate) memory: usize,
+    /// Let everything leave at once: the process is to end.
+    pub(crate) flush: bool,
+    /// Files that aren't what they were thought to be.
+    pub(crate) rechecks: Vec<(FileId, Recheck)>,
+}
+
+/// Why a file has to be looked at again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recheck {
+    /// It has fewer bytes than were known.
+    Short,
+    /// Its content is another.
+    Rewritten,
+}
+
+enum Filled {
+    /// Nothing more to read.
+    Drained,
+    /// The batch is to leave before more is read.
+    Full,
+}
+
+impl Lane {
+    /// Reads what there is and hands over what is full or due, as far as window and memory allow.
+    pub(crate) fn pump(&mut self, turn: &mut Turn<'_>) {
+        self.ship_unterminated(turn);
+        while self.successor.is_none() && self.in_flight.len() < self.limits.window {
+            match self.fill(turn) {
+                Filled::Full if self.open.is_some() => self.send(turn),
+                _ => break,
+            }
+        }
+        if self.is_due(turn.now.instant, turn.flush) {
+            self.send(turn);
+        }
+        if self.queue.is_empty() && self.in_flight.is_empty() {
+            self.spare.clear();
+        }
+    }
+
+    /// When the lane has something to do without being told.
+    pub(crate) fn next_wake(&self, sources: &[Source], files: &Files) -> Option<Instant> {
+        let batch = self
+            .can_leave()
+            .then(|| self.sent_at.map(|sent| sent + self.limits.max_delay))
+            .flatten();
+        let lines = self.waiting.iter().filter_map(|id| self.ships_at(*id, sources, files));
+        let successor = self.successor.as_ref().map(|next| next.until);
+        batch.into_iter().chain(lines).chain(successor).min()
+    }
+
+    /// After a pause the first batch leaves at once; then each gathers for `maxDelay`.
+    fn is_due(&self, now: Instant, flush: bool) -> bool {
+        let waited = self.sent_at.is_none_or(|sent| now >= sent + self.limits.max_delay);
+        self.can_leave() && (waited || flush)
+    }
+
+    fn can_leave(&self) -> bool {
+        self.successor.is_none()
+            && self.in_flight.len() < self.limits.in_flight
+            && self.open.as_ref().is_some_and(|open| !open.is_empty())
+    }
+
+    fn fill(&mut self, turn: &mut Turn<'_>) -> Filled {
+        let max_bytes = self.max_bytes(turn.memory);
+        loop {
+            let Some(&id) = self.queue.front() else {
+                return Filled::Drained;
+            };
+            let used = self.open.as_ref().map_or(0, |open| open.batch.text.len());
+            let is_large = self
+                .open
+                .as_ref()
+                .is_some_and(|open| open.batch.memory() > 3 * max_bytes + QUANTUM);
+            let no_memory = self.memory() + QUANTUM.min(max_bytes) > turn.memory && used + self.in_flight.len() > 0;
+            if used + LEAST_ROOM > max_bytes || is_large || no_memory {
+                return Filled::Full;
+            }
+            self.queue.pop_front();
+            if let Filled::Full = self.read(id, max_bytes - used, max_bytes, turn) {
+                self.queue.push_front(id);
+                return Filled::Full;
+            }
+        }
+    }
+
+    /// So that a whole window fits into the memory there is.
+    fn max_bytes(&self, memory: usize) -> usize {
+        self.limits
+            .max_bytes
+            .min((memory / (self.limits.window + 1)).max(LEAST_BATCH))
+    }
+
+    fn read(&mut self, id: CursorId, room: usize, max_bytes: usize, turn: &mut Turn<'_>) -> Filled {
+        let Some(cursor) = self.cursors.get_mut(&id) else {
+            return Filled::Drained;
+        };
+        let file_id = cursor.file;
+        let source = turn.sources.iter_mut().find(|source| source.id == cursor.source);
+        let (Some(file), Some(source), false) = (turn.files.get_mut(file_id), source, cursor.ended) else {
+            cursor.queued = false;
+            return Filled::Drained;
+        };
+        let open = self.open.get_or_insert_with(|| {
+            self.sequence += 1;
+            let (text, records) = self.spare.pop().unwrap_or_default();
+            OpenBatch::new(self.sequence, text, records)
+        });
+        let longest = usize::try_from(source.config.max_line_bytes.as_bytes()).unwrap_or(usize::MAX);
+        let max_line = longest.min(self.limits.max_record_bytes).min(max_bytes);
+        let lengths = (open.batch.text.len(), open.batch.records.len());
+        // A defect that one file's content brings out must not end the process.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            open.read(id, cursor, file, Allowance { room, max_line })
+        }));
+        self.waiting.remove(&id);
+        match outcome {
+            Ok(Ok(Progress::Full)) => return Filled::Full,
+            Ok(Ok(Progress::Read {
+                bytes,
+                records,
+                truncated,
+                more,
+            })) => {
+                file.error = None;
+                source.count(
+                    file_id,
+                    Reading {
+                        generation: cursor.generation,
+                        end: cursor.read,
+                        bytes,
+                        records,
+                        truncated,
+                        at: turn.now.wall,
+                    },
+                );
+                if more {
+                    self.queue.push_back(id);
+                    return Filled::Drained;
+                }
+            }
+            Ok(Ok(Progress::Waits)) => {
+                file.error = None;
+                if cursor.read < file.size {
+                    self.waiting.insert(id);
+                }
+            }
+            Ok(Ok(Progress::Short)) => turn.rechecks.push((file_id, Recheck::Short)),
+            Ok(Ok(Progress::Rewritten)) => turn.rechecks.push((file_id, Recheck::Rewritten)),
+            Ok(Err(errno)) => file.error = Some(errno.to_string()),
+            Err(_) => {
+                open.batch.text.truncate(lengths.0);
+                open.batch.records.truncate(lengths.1);
+                file.error = Some("reading it failed by a defect of the sidecar".to_owned());
+                tracing::error!(path = %cursor.origin.path, offset = cursor.read, "a defect: reading panicked");
+            }
+        }
+        cursor.queued = false;
+        Filled::Drained
+    }
+
+    /// Lines without an end leave when nothing came after them for long enough.
+    fn ship_unterminated(&mut self, turn: &Turn<'_>) {
+        let due: Vec<_> = self
+            .waiting
+            .iter()
+            .copied()
+            .filter(|id| {
+                let at = self.ships_at(*id, turn.sources, turn.files);
+                turn.flush || at.is_some_and(|at| at <= turn.now.instant)
+            })
+            .collect();
+        for id in due {
+            self.waiting.remove(&id);
+            if let Some(cursor) = self.cursors.get_mut(&id) {
+                cursor.next_line = NextLine::Overdue;
+            }
+            self.enqueue(id);
+        }
+    }
+
+    fn ships_at(&self, id: CursorId, sources: &[Source], files: &Files) -> Option<Instant> {
+        let cursor = self.cursors.get(&id)?;
+        let source = sources.iter().find(|source| source.id == cursor.source)?;
+        let file = files.get(cursor.file)?;
+        Some(file.grew_at + source.config.unterminated_after.to_std())
+    }
+
+    fn send(&mut self, turn: &mut Turn<'_>) {
+        let Some(open) = self.open.take() else {
+            return;
+        };
+        let sequence = open.batch.sequence;
+        for share in &open.shares {
+            if let Some(cursor) = self.cursors.get_mut(&share.cursor) {
+                cursor.in_open = false;
+                cursor.window.push(sequence, share.position);
+            }
+        }
+        let OpenBatch { batch, shares, .. } = open;
+        let memory = batch.memory();
+        self.in_flight.insert(sequence, InFlight { shares, memory });
+        self.sent_at = Some(turn.now.instant);
+        if batch.records.is_empty() {
+            // Only bytes that belong to no record, such as the rest of a cut line: nothing to send.
+            let nothing = Settled {
+                batch,
+                dropped: Vec::new(),
+            };
+            self.settle(nothing, turn.files, turn.saved, turn.now);
+        } else if self.link.batches.try_send(batch).is_err() {
+            // The task is gone; the engine notices and starts it again from the settled positions.
+            tracing::error!(destination = %self.destination.name, "the sending task has ended");
+        }
+    }
+}

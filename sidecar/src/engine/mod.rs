@@ -1,0 +1,211 @@
+//! The reader thread: it finds and tails the files, fills batches for every lane, takes settlements back, keeps the
+//! positions and watches the configuration. One thread, one loop, no lock on the way of a byte.
+//!
+//! ```text
+//!  inotify, timers -> look at files -> cursors with news -> batches -> lanes (runtime thread)
+//!       ^                                                                 |
+//!       +------- wake <- positions <- windows, accounts <- settled -------+
+//! ```
+//!
+//! Each part of the loop is a file of its own: `changes` (what the kernel says), `discover` (which files there are),
+//! `lane` (batches), `saved` (positions), `reload` and `transaction` (configuration), `drain` (the end), `publish` (report and metrics).
+
+pub(crate) mod account;
+mod changes;
+mod clock;
+mod cursor;
+mod discover;
+mod drain;
+mod files;
+mod lane;
+mod mailbox;
+mod marks;
+mod open_batch;
+mod publish;
+mod reload;
+mod running;
+mod saved;
+mod source;
+mod start;
+mod transaction;
+mod turn;
+mod window;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pipeline::config::Settings;
+use pipeline::report::{Rejected, State};
+
+use crate::configuration::ConfigFile;
+use crate::logging::Logging;
+use crate::reading::watcher::{WatchId, Watcher};
+
+use clock::Now;
+use discover::Suspect;
+use files::{FileId, Files};
+use running::Running;
+use saved::Saved;
+
+pub(crate) use mailbox::{Mailbox, Sending, Wake, connect};
+pub(crate) use publish::Published;
+
+/// Events that follow a first one are gathered for so long.
+const GATHER: Duration = Duration::from_millis(20);
+/// How often open files are looked at although nothing was heard of them.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How often everything is walked again although nothing was heard.
+const RESCAN: Duration = Duration::from_secs(20);
+/// The same where no events come.
+const POLL: Duration = Duration::from_millis(250);
+/// How often the report is renewed while nothing happens.
+const IDLE_PUBLISH: Duration = Duration::from_secs(5);
+/// How often the configuration is looked at although nothing was heard.
+const CONFIG_LOOK: Duration = Duration::from_secs(2);
+/// How often it is looked for while there is none.
+const CONFIG_SEARCH: Duration = Duration::from_millis(500);
+/// How often a held lock or unknown positions are looked at again.
+const STATE_RETRY: Duration = Duration::from_secs(1);
+
+/// What the process was started with.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) config: PathBuf,
+    pub(crate) state: PathBuf,
+    /// Attributes of the pod, beside those of the configuration.
+    pub(crate) resource: BTreeMap<String, String>,
+    pub(crate) pod_uid: String,
+    /// Where the kubelet reads what a container says at its end.
+    pub(crate) termination_message: PathBuf,
+}
+
+/// Everything the reader thread knows.
+pub(crate) struct Engine {
+    options: Options,
+    mailbox: Mailbox,
+    sending: Sending,
+    published: Arc<Published>,
+    logging: Logging,
+    watcher: Watcher,
+    config: ConfigFile,
+    config_watch: Option<WatchId>,
+    config_hash: String,
+    settings: Settings,
+    rejected: Vec<Rejected>,
+    reloads: Reloads,
+    /// `None` while the state directory can't be had.
+    saved: Option<Saved>,
+    state: State,
+    running: Vec<Running>,
+    next_source: u32,
+    files: Files,
+    /// What the watched names mean.
+    names: HashMap<(WatchId, OsString), FileId>,
+    /// Files whose old name is gone and whose new one wasn't seen yet, by the rename's cookie.
+    moved: HashMap<u32, (FileId, Instant)>,
+    /// Files to look at.
+    dirty: BTreeSet<FileId>,
+    /// Files that may be copies under way.
+    suspects: Vec<Suspect>,
+    draining: Option<Draining>,
+    due: Due,
+}
+
+/// When the next thing of each kind is to be done.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    events: Instant,
+    sweep: Instant,
+    rescan: Instant,
+    config: Instant,
+    state: Instant,
+    publish: Instant,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Reloads {
+    succeeded: u64,
+    refused: u64,
+}
+
+/// Since SIGTERM.
+#[derive(Debug)]
+struct Draining {
+    since: Instant,
+    /// Files that were being written then and weren't closed since.
+    open: BTreeSet<FileId>,
+    grew_at: Instant,
+    /// Lines without an end leave too.
+    ship_rest: bool,
+    message_due: Instant,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        options: Options,
+        (mailbox, sending): (Mailbox, Sending),
+        published: Arc<Published>,
+        logging: Logging,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            config: ConfigFile::new(options.config.clone()),
+            options,
+            mailbox,
+            sending,
+            published,
+            logging,
+            watcher: Watcher::new(),
+            config_watch: None,
+            config_hash: String::new(),
+            settings: Settings::default(),
+            rejected: Vec::new(),
+            reloads: Reloads::default(),
+            saved: None,
+            state: State::Starting,
+            running: Vec::new(),
+            next_source: 0,
+            files: Files::default(),
+            names: HashMap::new(),
+            moved: HashMap::new(),
+            dirty: BTreeSet::new(),
+            suspects: Vec::new(),
+            draining: None,
+            due: Due {
+                events: now,
+                sweep: now,
+                rescan: now + RESCAN,
+                config: now,
+                state: now,
+                publish: now,
+            },
+        }
+    }
+
+    /// Runs until everything is drained after a request to end.
+    pub(crate) fn run(mut self) {
+        loop {
+            let now = Now::read();
+            self.hear(now);
+            self.settle(now);
+            self.open_state(now);
+            self.look_at_config(now);
+            self.look_at_files(now);
+            self.pump(now);
+            self.save(now);
+            if self.drained(now) {
+                break;
+            }
+            self.publish(now);
+            self.wait();
+        }
+        let now = Now::read();
+        if let Some(saved) = &mut self.saved {
+            saved.flush_all(now);
+        }
+        self.say_goodbye();
+    }
+}

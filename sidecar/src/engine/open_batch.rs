@@ -1,0 +1,261 @@
+//! The batch that is being filled: reading from files straight into its text.
+
+use std::sync::Arc;
+
+use memchr::memchr;
+use rustix::io::Errno;
+
+use crate::batch::{Batch, FileRange, Record};
+use crate::reading::lines::{self, Input, Tail};
+
+use super::cursor::{Cursor, CursorId, NextLine, Position};
+use super::files::File;
+
+/// How much of one file is read before another gets its turn.
+pub(crate) const QUANTUM: usize = 256 << 10;
+
+/// Times of records may be off by so much where a backlog is read.
+const TIME_SLACK: i64 = 1_000_000_000;
+
+/// A batch and whose bytes are in it.
+#[derive(Debug)]
+pub(crate) struct OpenBatch {
+    pub(crate) batch: Batch,
+    /// One per entry of [`Batch::files`].
+    pub(crate) shares: Vec<Share>,
+}
+
+/// One cursor's part of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub(crate) cursor: CursorId,
+    pub(crate) records: u64,
+    last_record: Option<usize>,
+    /// Where the cursor is when this is settled.
+    pub(crate) position: Position,
+}
+
+/// What may be read in one go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    /// Text that still fits into the batch.
+    pub(crate) room: usize,
+    pub(crate) max_line: usize,
+}
+
+/// What one reading came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Lines were taken; there is more if `more`.
+    Read {
+        bytes: u64,
+        records: u64,
+        truncated: u64,
+        more: bool,
+    },
+    /// Nothing to take until the file grows.
+    Waits,
+    /// The next line doesn't fit: send this batch first.
+    Full,
+    /// There is less in the file than was known.
+    Short,
+    /// The bytes before the cursor aren't those that were read: the file was rewritten.
+    Rewritten,
+}
+
+impl OpenBatch {
+    pub(crate) fn new(sequence: u64, mut text: Vec<u8>, mut records: Vec<Record>) -> Self {
+        text.clear();
+        records.clear();
+        Self {
+            batch: Batch {
+                sequence,
+                text,
+                records,
+                files: Vec::new(),
+            },
+            shares: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shares.is_empty()
+    }
+
+    /// Reads one quantum of `cursor`'s file into the batch.
+    pub(crate) fn read(
+        &mut self,
+        id: CursorId,
+        cursor: &mut Cursor,
+        file: &mut File,
+        allowance: Allowance,
+    ) -> Result<Progress, Errno> {
+        let available = file.size.saturating_sub(cursor.read);
+        if available == 0 || cursor.next_line == (NextLine::Unterminated { size: file.size }) {
+            return Ok(Progress::Waits);
+        }
+        // A file that is read on after a pause may have been rewritten meanwhile; in a catch-up there is no pause.
+        if available < QUANTUM as u64 && !is_continued(cursor, file)? {
+            return Ok(Progress::Rewritten);
+        }
+        let Some(wanted) = wanted(cursor, file, allowance, self.batch.text.is_empty()) else {
+            return Ok(Progress::Full);
+        };
+        let from = self.batch.text.len();
+        let got = append(&mut self.batch.text, file, cursor.read, wanted)?;
+        if got == 0 {
+            return Ok(Progress::Short);
+        }
+        let reached_end = cursor.read + got as u64 >= file.size;
+        let is_overdue = cursor.next_line == NextLine::Overdue;
+        let tail = if is_overdue && reached_end {
+            Tail::Ship
+        } else {
+            Tail::Wait
+        };
+        let progress = self.take(id, cursor, file, (from, allowance.max_line, tail));
+        if let Some(progress) = progress {
+            return Ok(progress);
+        }
+        if reached_end {
+            cursor.next_line = NextLine::Unterminated { size: file.size };
+            return Ok(Progress::Waits);
+        }
+        if wanted == allowance.room && !self.is_empty() {
+            return Ok(Progress::Full);
+        }
+        cursor.next_line = NextLine::Long;
+        self.read(id, cursor, file, allowance)
+    }
+
+    /// Makes lines of the raw bytes at the end of the text. `None` when there is no complete one.
+    fn take(
+        &mut self,
+        id: CursorId,
+        cursor: &mut Cursor,
+        file: &mut File,
+        (from, max_line, tail): (usize, usize, Tail),
+    ) -> Option<Progress> {
+        let raw = &self.batch.text[from..];
+        let consumed = lines::consumable(raw, cursor.state, max_line, tail);
+        file.keep_head(cursor.read, &raw[..consumed]);
+        cursor.remember(&raw[..consumed]);
+        if consumed == 0 {
+            self.batch.text.truncate(from);
+            return None;
+        }
+        let share = self.share(id, cursor);
+        let before = self.batch.records.len();
+        let input = Input {
+            from,
+            offset: cursor.read,
+            file: u32::try_from(share).unwrap_or(u32::MAX),
+            previous: self.shares[share].last_record,
+            time: cursor.next_time.max(file.marks.time_of(cursor.read).unwrap_or(0)),
+            max_line,
+            tail,
+        };
+        let output = lines::split(&mut self.batch.text, &mut self.batch.records, input, cursor.state);
+        cursor.read += output.consumed as u64;
+        cursor.state = output.state;
+        cursor.next_time = output.time;
+        cursor.next_line = NextLine::Unknown;
+        let records = (self.batch.records.len() - before) as u64;
+        self.account(share, cursor, records);
+        Some(Progress::Read {
+            bytes: output.consumed as u64,
+            records,
+            truncated: output.truncated,
+            more: cursor.read < file.size,
+        })
+    }
+
+    /// The index of the cursor's share, which begins at its place.
+    fn share(&mut self, id: CursorId, cursor: &mut Cursor) -> usize {
+        // A cursor's share is most often the last; there are as many as files with news.
+        if let Some(index) = self.shares.iter().rposition(|share| share.cursor == id) {
+            return index;
+        }
+        cursor.in_open = true;
+        self.batch.files.push(FileRange {
+            origin: Arc::clone(&cursor.origin),
+            bytes: cursor.read..cursor.read,
+        });
+        self.shares.push(Share {
+            cursor: id,
+            records: 0,
+            last_record: None,
+            position: cursor.position(),
+        });
+        self.shares.len() - 1
+    }
+
+    fn account(&mut self, share: usize, cursor: &Cursor, records: u64) {
+        self.batch.files[share].bytes.end = cursor.read;
+        let share = &mut self.shares[share];
+        share.records += records;
+        if records > 0 {
+            share.last_record = self.batch.records.len().checked_sub(1);
+        }
+        share.position = cursor.position();
+    }
+}
+
+/// How many bytes to read; `None` when the batch has to leave first.
+fn wanted(cursor: &Cursor, file: &File, allowance: Allowance, is_empty: bool) -> Option<usize> {
+    let available = usize::try_from(file.size - cursor.read).unwrap_or(usize::MAX);
+    if matches!(cursor.next_line, NextLine::Long | NextLine::Overdue) {
+        // One byte more than a line may have, and its end.
+        let line = allowance.max_line + 2;
+        return (is_empty || line <= allowance.room).then_some(available.min(line.max(QUANTUM)));
+    }
+    let span = file
+        .marks
+        .span_of(cursor.read, TIME_SLACK)
+        .and_then(|span| usize::try_from(span).ok());
+    let wanted = QUANTUM
+        .min(allowance.room)
+        .min(span.unwrap_or(usize::MAX))
+        .min(available);
+    (wanted > 0).then_some(wanted)
+}
+
+fn append(text: &mut Vec<u8>, file: &File, offset: u64, wanted: usize) -> Result<usize, Errno> {
+    let from = text.len();
+    text.reserve_exact(wanted + 1);
+    text.resize(from + wanted, 0);
+    let outcome = match &file.fd {
+        Some(fd) => rustix::io::retry_on_intr(|| rustix::io::pread(fd, &mut text[from..], offset)),
+        None => Err(Errno::BADF),
+    };
+    text.truncate(from + outcome.unwrap_or(0));
+    outcome
+}
+
+/// Whether the bytes before the cursor are those that were read.
+fn is_continued(cursor: &Cursor, file: &File) -> Result<bool, Errno> {
+    const LOOK_BACK: usize = 32;
+    let recent = cursor.recent();
+    let known = &recent[recent.len().saturating_sub(LOOK_BACK)..];
+    let (Some(fd), false) = (&file.fd, known.is_empty()) else {
+        return Ok(true);
+    };
+    let mut bytes = [0; LOOK_BACK];
+    let got = rustix::io::pread(fd, &mut bytes[..known.len()], cursor.read - known.len() as u64)?;
+    Ok(bytes[..got] == *known)
+}
+
+/// The offset of the first byte that isn't part of a hole, as a writer without `O_APPEND` leaves it after a truncate.
+pub(crate) fn end_of_hole(file: &File, offset: u64) -> Option<u64> {
+    let fd = file.fd.as_ref()?;
+    let mut byte = [0xff];
+    if rustix::io::pread(fd, &mut byte, offset) != Ok(1) || memchr(0, &byte).is_none() {
+        return None;
+    }
+    let data = rustix::fs::seek(fd, rustix::fs::SeekFrom::Data(offset)).ok()?;
+    // A block that was written in part begins with zeros.
+    let mut block = [0; 4096];
+    let got = rustix::io::pread(fd, &mut block, data).ok()?;
+    let zeros = block[..got].iter().take_while(|&&byte| byte == 0).count();
+    (zeros < got && data + zeros as u64 > offset).then_some(data + zeros as u64)
+}

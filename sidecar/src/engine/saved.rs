@@ -1,0 +1,291 @@
+//! The engine's side of the positions: which saved position belongs to which file, and when changes are written.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::positions::{FilePosition, FlowCounters, FlowKey, Hashed, Record, RecordId, Store};
+use crate::reading::facts::FileKey;
+
+use super::account::Counters;
+use super::clock::Now;
+
+/// A killed process repeats at most what was acknowledged in this time, or this many bytes.
+const WRITE_AFTER: Duration = Duration::from_millis(20);
+const WRITE_BYTES: u64 = 1 << 20;
+/// The node loses at most this much more.
+const SYNC_AFTER: Duration = Duration::from_secs(1);
+/// Positions of files and destinations that are gone are kept so long, so that a rollback resumes.
+const KEEP_SECONDS: i64 = 24 * 3600;
+/// A file with fewer known bytes is too easily mistaken for another.
+const LEAST_HEAD: u32 = 64;
+
+/// Positions of this process and of those before.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    store: Store,
+    /// Of files that weren't found again yet.
+    unclaimed: HashMap<FlowKey, Vec<(RecordId, FilePosition)>>,
+    counters: HashMap<FlowKey, (RecordId, Counters)>,
+    /// Since when something waits to be written.
+    dirty_since: Option<Instant>,
+    bytes: u64,
+    synced_at: Instant,
+    pub(crate) errors: u64,
+}
+
+/// A file that may have a position, with a look into its content.
+pub(crate) struct Candidate<'a> {
+    pub(crate) key: FileKey,
+    pub(crate) size: u64,
+    pub(crate) head: &'a [u8],
+    /// Hashes bytes of the file by offset and length.
+    pub(crate) hash: &'a dyn Fn(u64, u32) -> Option<Hashed>,
+}
+
+impl Saved {
+    pub(crate) fn new(store: Store, now: Now) -> Self {
+        let mut saved = Self {
+            store,
+            unclaimed: HashMap::new(),
+            counters: HashMap::new(),
+            dirty_since: None,
+            bytes: 0,
+            synced_at: now.instant,
+            errors: 0,
+        };
+        let records: Vec<_> = saved.store.iter().map(|(id, record)| (id, *record)).collect();
+        for (id, record) in records {
+            match record {
+                Record::File(file) => saved.unclaimed.entry(file.flow).or_default().push((id, file)),
+                Record::Flow(flow) => _ = saved.counters.insert(flow.flow, (id, flow.counters)),
+                Record::Free | Record::Reserved => {}
+            }
+        }
+        if saved.store.torn() > 0 {
+            tracing::error!(
+                records = saved.store.torn(),
+                "positions are damaged, their files begin anew"
+            );
+        }
+        saved
+    }
+
+    /// What a flow had settled before this process; `None` for a new flow.
+    pub(crate) fn counters(&self, flow: FlowKey) -> Option<Counters> {
+        self.counters.get(&flow).map(|(_, counters)| *counters)
+    }
+
+    /// The position of a file that was read before, by whatever name: the same file by inode and head, or else a copy
+    /// of it by head and tail.
+    pub(crate) fn claim(&mut self, flow: FlowKey, file: &Candidate<'_>) -> Option<(RecordId, FilePosition)> {
+        let list = self.unclaimed.get_mut(&flow)?;
+        let index = list
+            .iter()
+            .position(|(_, saved)| is_same(saved, file))
+            .or_else(|| list.iter().position(|(_, saved)| is_copy(saved, file)))?;
+        Some(list.swap_remove(index))
+    }
+
+    /// Whether a file with this inode had a position that nobody claimed yet.
+    pub(crate) fn misses(&self, flow: FlowKey, inode: u64) -> bool {
+        self.unclaimed
+            .get(&flow)
+            .is_some_and(|list| list.iter().any(|(_, saved)| saved.inode == inode))
+    }
+
+    /// Gives a position back, as one of a file that may come again.
+    pub(crate) fn release(&mut self, record: RecordId, position: FilePosition) {
+        self.store.update(record, Record::File(position));
+        self.unclaimed
+            .entry(position.flow)
+            .or_default()
+            .push((record, position));
+    }
+
+    /// Takes over a new position; `settled` bytes were covered by it.
+    pub(crate) fn put(&mut self, record: &mut Option<RecordId>, position: FilePosition, settled: u64, now: Now) {
+        let position = Record::File(position);
+        match *record {
+            Some(id) => self.store.update(id, position),
+            None => *record = Some(self.store.insert(position)),
+        }
+        self.bytes += settled;
+        self.dirty_since.get_or_insert(now.instant);
+    }
+
+    pub(crate) fn put_counters(&mut self, flow: FlowKey, counters: Counters, now: Now) {
+        let value = Record::Flow(FlowCounters {
+            flow,
+            counters,
+            last_used: now.seconds(),
+        });
+        if let Some((id, known)) = self.counters.get_mut(&flow) {
+            *known = counters;
+            self.store.update(*id, value);
+        } else {
+            let id = self.store.insert(value);
+            self.counters.insert(flow, (id, counters));
+        }
+        self.dirty_since.get_or_insert(now.instant);
+    }
+
+    pub(crate) fn forget(&mut self, record: RecordId, now: Now) {
+        self.store.remove(record);
+        self.dirty_since.get_or_insert(now.instant);
+    }
+
+    /// Forgets what nobody came back for.
+    pub(crate) fn expire(&mut self, now: Now) {
+        let oldest = now.seconds() - KEEP_SECONDS;
+        for list in self.unclaimed.values_mut() {
+            list.retain(|(id, position)| {
+                let keep = position.last_seen >= oldest;
+                if !keep {
+                    self.store.remove(*id);
+                }
+                keep
+            });
+        }
+        self.unclaimed.retain(|_, list| !list.is_empty());
+    }
+
+    /// Writes and syncs what is due.
+    pub(crate) fn flush(&mut self, now: Now) {
+        let write_due = self.write_at().is_some_and(|at| at <= now.instant) || self.bytes >= WRITE_BYTES;
+        if write_due {
+            self.write(now);
+        }
+        if self.store.needs_sync() && now.instant >= self.synced_at + SYNC_AFTER {
+            self.sync(now);
+        }
+    }
+
+    /// Writes and syncs everything.
+    pub(crate) fn flush_all(&mut self, now: Now) {
+        if self.store.is_dirty() {
+            self.write(now);
+        }
+        if self.store.needs_sync() {
+            self.sync(now);
+        }
+    }
+
+    /// When [`flush`](Self::flush) has something to do.
+    pub(crate) fn next_flush(&self) -> Option<Instant> {
+        let sync_at = self.store.needs_sync().then_some(self.synced_at + SYNC_AFTER);
+        [self.write_at(), sync_at].into_iter().flatten().min()
+    }
+
+    fn write_at(&self) -> Option<Instant> {
+        self.dirty_since.map(|since| since + WRITE_AFTER)
+    }
+
+    fn write(&mut self, now: Now) {
+        (self.dirty_since, self.bytes) = (None, 0);
+        if let Err(error) = self.store.write() {
+            self.failed(&error);
+            // Again, but not in a tight loop.
+            self.dirty_since = Some(now.instant + SYNC_AFTER);
+        }
+    }
+
+    fn sync(&mut self, now: Now) {
+        self.synced_at = now.instant;
+        if let Err(error) = self.store.sync() {
+            self.failed(&error);
+        }
+    }
+
+    fn failed(&mut self, error: &std::io::Error) {
+        self.errors += 1;
+        tracing::error!(%error, "positions can't be saved");
+    }
+}
+
+fn is_same(saved: &FilePosition, file: &Candidate<'_>) -> bool {
+    let same_birth = saved.birth == file.key.birth || saved.birth == 0 || file.key.birth == 0;
+    saved.inode == file.key.inode && same_birth && has_head(saved, file) && saved.offset <= file.size
+}
+
+/// Also a file that was moved to another file system, or restored.
+fn is_copy(saved: &FilePosition, file: &Candidate<'_>) -> bool {
+    let tail = saved.tail;
+    saved.head.length >= LEAST_HEAD
+        && tail.length > 0
+        && saved.offset <= file.size
+        && has_head(saved, file)
+        && (file.hash)(saved.offset - u64::from(tail.length), tail.length) == Some(tail)
+}
+
+fn has_head(saved: &FilePosition, file: &Candidate<'_>) -> bool {
+    let length = saved.head.length as usize;
+    length <= file.head.len() && Hashed::of(&file.head[..length]) == saved.head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTENT: &[u8] = &[b'x'; 200];
+
+    fn saved(inode: u64, offset: u64, content: &[u8]) -> FilePosition {
+        let offset_bytes = usize::try_from(offset).unwrap();
+        FilePosition {
+            flow: FlowKey(1),
+            inode,
+            birth: 5,
+            offset,
+            head: Hashed::of(&content[..offset_bytes.min(100)]),
+            tail: Hashed::of(&content[offset_bytes.saturating_sub(10)..offset_bytes]),
+            ..Default::default()
+        }
+    }
+
+    fn claim(position: FilePosition, inode: u64, birth: i64, content: &[u8]) -> bool {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        store.insert(Record::File(position));
+        let hash = |from, length| {
+            let from = usize::try_from(from).ok()?;
+            Some(Hashed::of(content.get(from..from + length as usize)?))
+        };
+        let candidate = Candidate {
+            key: FileKey {
+                device: 1,
+                inode,
+                birth,
+            },
+            size: content.len() as u64,
+            head: content,
+            hash: &hash,
+        };
+        Saved::new(store, Now::read()).claim(FlowKey(1), &candidate).is_some()
+    }
+
+    #[test]
+    fn a_file_is_known_again_by_inode_birth_and_head() {
+        assert!(claim(saved(7, 150, CONTENT), 7, 5, CONTENT));
+        assert!(
+            claim(saved(7, 150, CONTENT), 7, 0, CONTENT),
+            "where no birth time is known"
+        );
+    }
+
+    #[test]
+    fn a_used_again_inode_is_another_file() {
+        assert!(!claim(saved(7, 150, CONTENT), 7, 5, &[b'y'; 200]));
+        assert!(!claim(saved(7, 20, CONTENT), 7, 6, CONTENT), "too short to be a copy");
+        assert!(
+            !claim(saved(7, 150, CONTENT), 7, 5, &CONTENT[..120]),
+            "shorter than what was read"
+        );
+    }
+
+    #[test]
+    fn a_copy_is_known_by_head_and_tail() {
+        assert!(claim(saved(7, 150, CONTENT), 8, 9, CONTENT));
+        let mut other = CONTENT.to_vec();
+        other[145] = b'y';
+        assert!(!claim(saved(7, 150, CONTENT), 8, 9, &other));
+    }
+}

@@ -1,0 +1,182 @@
+//! One source of a pipeline: its walk, the files it found, and what was read of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::batch::Origin;
+use crate::reading::facts::FileKey;
+use crate::reading::pattern::PatternError;
+use crate::reading::volume::Refusal;
+use crate::reading::walk::Walk;
+
+use super::files::FileId;
+
+/// Names a source as long as it has its name, through all reloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SourceId(pub(crate) u32);
+
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) id: SourceId,
+    pub(crate) config: pipeline::Source,
+    /// Attributes of every record, sorted by name.
+    pub(crate) resource: Vec<(String, String)>,
+    pub(crate) walk: Walk,
+    pub(crate) tails: HashMap<FileId, Tail>,
+    pub(crate) unreadable: BTreeMap<String, Refusal>,
+    pub(crate) read: ReadCounters,
+    pub(crate) walked: Walked,
+}
+
+/// Whether the source's directories were walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Walked {
+    /// What is found was there before.
+    Never,
+    /// With other patterns than it has now.
+    Stale,
+    Current,
+}
+
+/// A file as this source names it.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    pub(crate) origin: Arc<Origin>,
+    /// Where it is opened again after it was closed: volume and path below it.
+    pub(crate) place: (usize, std::path::PathBuf),
+    /// How much of the present content was read by the foremost destination.
+    read: u64,
+    generation: u32,
+}
+
+/// What was read, each byte counted once however many destinations take it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ReadCounters {
+    pub(crate) bytes: u64,
+    pub(crate) records: u64,
+    pub(crate) truncated_lines: u64,
+    /// Nanoseconds since the Unix epoch.
+    pub(crate) last_at: Option<i64>,
+    /// Files that got another name, and files whose content began anew.
+    pub(crate) rotated_files: u64,
+    pub(crate) truncated_files: u64,
+    pub(crate) errors: BTreeMap<&'static str, u64>,
+}
+
+/// A piece of a file that was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    pub(crate) generation: u32,
+    pub(crate) end: u64,
+    pub(crate) bytes: u64,
+    pub(crate) records: u64,
+    pub(crate) truncated: u64,
+    pub(crate) at: i64,
+}
+
+impl Source {
+    pub(crate) fn new(
+        id: SourceId,
+        config: pipeline::Source,
+        resource: Vec<(String, String)>,
+    ) -> Result<Self, PatternError> {
+        Ok(Self {
+            id,
+            walk: Walk::new(&config)?,
+            config,
+            resource,
+            tails: HashMap::new(),
+            unreadable: BTreeMap::new(),
+            read: ReadCounters::default(),
+            walked: Walked::Never,
+        })
+    }
+
+    /// Takes over new settings; files and counters stay. Returns the files that don't match any more.
+    pub(crate) fn change(&mut self, new: Self) -> Vec<FileId> {
+        (self.config, self.resource, self.walk) = (new.config, new.resource, new.walk);
+        self.walked = match self.walked {
+            Walked::Never => Walked::Never,
+            Walked::Stale | Walked::Current => Walked::Stale,
+        };
+        let mut left = Vec::new();
+        for (id, tail) in &mut self.tails {
+            if !self.walk.matches(&tail.origin.path) {
+                left.push(*id);
+            }
+            tail.origin = Arc::new(Origin {
+                resource: self.resource.clone(),
+                source: tail.origin.source.clone(),
+                path: tail.origin.path.clone(),
+                name: tail.origin.name.clone(),
+                identity: tail.origin.identity,
+            });
+        }
+        left
+    }
+
+    /// What records of a file say about where they come from.
+    pub(crate) fn origin(&self, path: &str, identity: u128) -> Arc<Origin> {
+        Arc::new(Origin {
+            source: self.config.name.clone(),
+            path: path.to_owned(),
+            name: path.rsplit('/').next().unwrap_or(path).to_owned(),
+            resource: self.resource.clone(),
+            identity,
+        })
+    }
+
+    /// What stands on a mounted volume, as far as this source walked it.
+    pub(crate) fn usage(&self, volume: usize) -> u64 {
+        self.walk
+            .volumes
+            .get(volume)
+            .map_or(0, crate::reading::volume::Volume::usage)
+    }
+
+    pub(crate) fn refuse(&mut self, path: String, refusal: Refusal) {
+        if self.unreadable.get(&path) != Some(&refusal) {
+            *self.read.errors.entry(refusal.reason()).or_default() += 1;
+            tracing::warn!(source = %self.config.name, %path, error = %refusal, "a file can't be read");
+            self.unreadable.insert(path, refusal);
+        }
+    }
+
+    pub(crate) fn count(&mut self, file: FileId, reading: Reading) {
+        let Some(tail) = self.tails.get_mut(&file) else {
+            return;
+        };
+        if tail.generation != reading.generation {
+            (tail.generation, tail.read) = (reading.generation, 0);
+        }
+        self.read.last_at = Some(reading.at);
+        let fresh = reading.end.saturating_sub(tail.read).min(reading.bytes);
+        if fresh > 0 {
+            tail.read = reading.end;
+            self.read.bytes += fresh;
+            // A piece that is new only in part was read in another division into lines; its share is as good as exact.
+            self.read.records += (reading.records * fresh).div_ceil(reading.bytes);
+            self.read.truncated_lines += reading.truncated;
+        }
+    }
+}
+
+impl Tail {
+    pub(crate) fn new(origin: Arc<Origin>, place: (usize, std::path::PathBuf), read: u64, generation: u32) -> Self {
+        Self {
+            origin,
+            place,
+            read,
+            generation,
+        }
+    }
+}
+
+/// The identity of a file's content for `log.file` attributes and idempotent keys. The head is not part of it: it
+/// still grows when the first lines are shipped.
+pub(crate) fn identity(key: FileKey) -> u128 {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&key.inode.to_le_bytes());
+    bytes[8..].copy_from_slice(&key.birth.to_le_bytes());
+    xxhash_rust::xxh3::xxh3_128(&bytes)
+}

@@ -1,0 +1,355 @@
+//! Walking the directories that can hold a source's files, and watching them on the way.
+//!
+//! A walk starts at the volumes of the source, enters only directories that its patterns can match below, and lists
+//! none where every next component is plain text. Links to directories are entered after real ones, and no directory
+//! is entered twice in a walk, so loops of links end.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use pipeline::Source;
+use rustix::fs::FileType;
+
+use super::facts::FileKey;
+use super::pattern::{PatternError, Patterns, Positions};
+use super::volume::{Opened, Refusal, Volume};
+use super::watcher::{Interest, WatchId, Watcher};
+
+/// More directories than that are no log layout; the rest is reported, not walked.
+const MAX_DIRECTORIES: usize = 10_000;
+
+/// Where a source looks for its files.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    patterns: Patterns,
+    pub(crate) volumes: Vec<Volume>,
+    directories: HashMap<String, Directory>,
+    by_watch: HashMap<WatchId, Vec<String>>,
+}
+
+#[derive(Debug)]
+struct Directory {
+    volume: usize,
+    resolved: PathBuf,
+    positions: Positions,
+}
+
+/// A name in a walked directory that is no directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// As the application names it.
+    pub(crate) path: String,
+    pub(crate) name: OsString,
+    pub(crate) volume: usize,
+    /// Below the volume.
+    pub(crate) resolved: PathBuf,
+    pub(crate) watch: Option<WatchId>,
+    /// From the listing; 0 when the directory wasn't listed.
+    pub(crate) inode: u64,
+    pub(crate) is_match: bool,
+}
+
+/// What a walk found.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) refused: Vec<(String, Refusal)>,
+}
+
+/// Directories to enter, links last.
+#[derive(Default)]
+struct Queue {
+    real: VecDeque<Visit>,
+    links: VecDeque<Visit>,
+}
+
+struct Visit {
+    path: String,
+    volume: usize,
+    relative: PathBuf,
+    positions: Positions,
+}
+
+impl Walk {
+    pub(crate) fn new(source: &Source) -> Result<Self, PatternError> {
+        let mut volumes: Vec<_> = source
+            .mounts
+            .iter()
+            .map(|mount| Volume::new(&mount.path, mount.at.as_ref()))
+            .collect();
+        if volumes.is_empty() {
+            volumes.push(Volume::new("/", "/".as_ref()));
+        }
+        Ok(Self {
+            patterns: Patterns::new(&source.paths, &source.exclude)?,
+            volumes,
+            directories: HashMap::new(),
+            by_watch: HashMap::new(),
+        })
+    }
+
+    pub(crate) fn watches(&self, id: WatchId) -> bool {
+        self.by_watch.contains_key(&id)
+    }
+
+    /// Where a name of a watched directory is: volume, and path below it.
+    pub(crate) fn place(&self, directory: WatchId, name: &OsStr) -> Option<(usize, PathBuf)> {
+        let path = self.by_watch.get(&directory)?.first()?;
+        let directory = self.directories.get(path)?;
+        Some((directory.volume, directory.resolved.join(name)))
+    }
+
+    /// Whether the patterns take a path, wherever it is.
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        let (mut positions, mut whole, mut is_match) = (self.patterns.root(), String::new(), false);
+        for name in path.split('/').skip(1) {
+            whole = format!("{whole}/{name}");
+            let step = self.patterns.step(&positions, name, &whole);
+            (positions, is_match) = (step.inside, step.is_match);
+        }
+        is_match
+    }
+
+    /// Walks everything.
+    pub(crate) fn scan(&mut self, watcher: &mut Watcher) -> Findings {
+        self.directories.clear();
+        self.by_watch.clear();
+        let real = (0..self.volumes.len())
+            .filter_map(|volume| self.start(volume))
+            .collect();
+        let links = VecDeque::new();
+        self.visit(Queue { real, links }, watcher)
+    }
+
+    /// Judges one name of a watched directory; a new directory is walked.
+    pub(crate) fn look(&mut self, directory: WatchId, name: &OsStr, watcher: &mut Watcher) -> Findings {
+        let mut findings = Findings::default();
+        for path in self.by_watch.get(&directory).cloned().unwrap_or_default() {
+            let Some(parent) = self.directories.get(&path) else {
+                continue;
+            };
+            let (positions, volume, resolved) = (parent.positions.clone(), parent.volume, parent.resolved.clone());
+            let mut queue = Queue::default();
+            let parent = Visit {
+                path,
+                volume,
+                relative: resolved,
+                positions,
+            };
+            let listed = (name.to_owned(), FileType::Unknown, 0);
+            self.judge(&parent, Some(directory), listed, &mut findings, &mut queue);
+            let below = self.visit(queue, watcher);
+            findings.entries.extend(below.entries);
+            // A file of that name is no refused directory.
+            findings.refused.extend(
+                below
+                    .refused
+                    .into_iter()
+                    .filter(|(_, refusal)| *refusal != Refusal::Absent),
+            );
+        }
+        findings
+    }
+
+    fn start(&self, volume: usize) -> Option<Visit> {
+        let path = self.volumes[volume].path.clone();
+        let (mut positions, mut whole) = (self.patterns.root(), String::new());
+        for name in path.split('/').skip(1) {
+            whole = format!("{whole}/{name}");
+            positions = self.patterns.step(&positions, name, &whole).inside;
+        }
+        (!positions.is_empty()).then_some(Visit {
+            path,
+            volume,
+            relative: PathBuf::new(),
+            positions,
+        })
+    }
+
+    fn visit(&mut self, mut queue: Queue, watcher: &mut Watcher) -> Findings {
+        let mut findings = Findings::default();
+        let mut seen: HashSet<FileKey> = HashSet::new();
+        while let Some(visit) = queue.real.pop_front().or_else(|| queue.links.pop_front()) {
+            let opened = match self.volumes[visit.volume].open_directory(&visit.relative) {
+                Ok(opened) => opened,
+                // Not there yet, or no directory: its appearance is an event of the directory above.
+                Err(Refusal::Absent | Refusal::System(rustix::io::Errno::NOTDIR)) => continue,
+                Err(refusal) => {
+                    findings.refused.push((visit.path, refusal));
+                    continue;
+                }
+            };
+            if seen.insert(opened.facts.id) && self.directories.len() < MAX_DIRECTORIES {
+                self.enter(visit, opened, watcher, &mut findings, &mut queue);
+            }
+        }
+        findings
+    }
+
+    fn enter(
+        &mut self,
+        mut visit: Visit,
+        opened: Opened,
+        watcher: &mut Watcher,
+        findings: &mut Findings,
+        queue: &mut Queue,
+    ) {
+        let interest = if self.patterns.can_match_in(&visit.positions) {
+            Interest::Files
+        } else {
+            Interest::Names
+        };
+        // Watched before it is listed, so that nothing falls between.
+        let at = self.volumes[visit.volume].at.join(&opened.resolved);
+        let watch = watcher.add(&opened.fd, &at, interest);
+        if let Some(watch) = watch {
+            let paths = self.by_watch.entry(watch).or_default();
+            if !paths.contains(&visit.path) {
+                paths.push(visit.path.clone());
+            }
+        }
+        visit.relative = opened.resolved;
+        for listed in self.names(&visit.positions, &opened.fd) {
+            self.judge(&visit, watch, listed, findings, queue);
+        }
+        let directory = Directory {
+            volume: visit.volume,
+            resolved: visit.relative,
+            positions: visit.positions,
+        };
+        self.directories.insert(visit.path, directory);
+    }
+
+    /// The names worth judging in a directory.
+    fn names(&self, positions: &Positions, directory: &OwnedFd) -> Vec<(OsString, FileType, u64)> {
+        if let Some(names) = self.patterns.literals(positions) {
+            return names
+                .into_iter()
+                .map(|name| (name.into(), FileType::Unknown, 0))
+                .collect();
+        }
+        let Ok(listing) = rustix::fs::Dir::read_from(directory) else {
+            return Vec::new();
+        };
+        listing
+            .flatten()
+            .map(|entry| {
+                let name = OsStr::from_bytes(entry.file_name().to_bytes()).to_owned();
+                (name, entry.file_type(), entry.ino())
+            })
+            .filter(|(name, ..)| name != "." && name != "..")
+            .collect()
+    }
+
+    fn judge(
+        &self,
+        parent: &Visit,
+        watch: Option<WatchId>,
+        (name, kind, inode): (OsString, FileType, u64),
+        findings: &mut Findings,
+        queue: &mut Queue,
+    ) {
+        // Names that aren't UTF-8 can't be matched by a pattern that is; `?` and `*` match them byte-lossy.
+        let text = name.to_string_lossy();
+        let path = format!("{}/{text}", parent.path);
+        let step = self.patterns.step(&parent.positions, &text, &path);
+        let resolved = parent.relative.join(&name);
+        let shadowed = self.volumes.iter().any(|volume| volume.path == path);
+        let may_be_directory = matches!(kind, FileType::Directory | FileType::Symlink | FileType::Unknown);
+        if may_be_directory && !step.inside.is_empty() && !shadowed {
+            let queue = if kind == FileType::Symlink {
+                &mut queue.links
+            } else {
+                &mut queue.real
+            };
+            queue.push_back(Visit {
+                path: path.clone(),
+                volume: parent.volume,
+                relative: resolved.clone(),
+                positions: step.inside,
+            });
+        }
+        if kind != FileType::Directory {
+            findings.entries.push(Entry {
+                path,
+                name,
+                volume: parent.volume,
+                resolved,
+                watch,
+                inode,
+                is_match: step.is_match,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use super::*;
+
+    fn walk(at: &Path, paths: &[&str]) -> Walk {
+        let yaml = serde_json::json!({
+            "name": "s", "paths": paths, "mounts": [{"path": "/var/log", "at": at}],
+        });
+        Walk::new(&serde_json::from_value(yaml).unwrap()).unwrap()
+    }
+
+    fn matched(findings: &Findings) -> Vec<&str> {
+        let mut paths: Vec<_> = findings
+            .entries
+            .iter()
+            .filter(|entry| entry.is_match)
+            .map(|entry| entry.path.as_str())
+            .collect();
+        paths.sort_unstable();
+        paths
+    }
+
+    #[test]
+    fn files_are_found_at_any_depth_and_loops_of_links_end() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("a/b")).unwrap();
+        for name in ["x.log", "a/y.log", "a/b/z.log", "a/b/z.txt"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        symlink(".", dir.path().join("loop")).unwrap();
+        let found = walk(dir.path(), &["/var/log/**/*.log"]).scan(&mut Watcher::new());
+        assert_eq!(
+            matched(&found),
+            ["/var/log/a/b/z.log", "/var/log/a/y.log", "/var/log/x.log"]
+        );
+    }
+
+    #[test]
+    fn a_directory_that_appears_later_is_walked() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut walk = walk(dir.path(), &["/var/log/app/*/*.log"]);
+        let mut watcher = Watcher::new();
+        assert_eq!(matched(&walk.scan(&mut watcher)), Vec::<&str>::new());
+        fs::create_dir_all(dir.path().join("app/one")).unwrap();
+        fs::write(dir.path().join("app/one/a.log"), "").unwrap();
+        let changes = watcher.changes();
+        let change = &changes.list[0];
+        let found = walk.look(change.directory, &change.name, &mut watcher);
+        assert_eq!(matched(&found), ["/var/log/app/one/a.log"]);
+    }
+
+    #[test]
+    fn an_absolute_link_to_a_directory_is_followed_inside_the_volume() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("v2")).unwrap();
+        fs::write(dir.path().join("v2/a.log"), "").unwrap();
+        symlink("/var/log/v2", dir.path().join("current")).unwrap();
+        let mut walk = walk(dir.path(), &["/var/log/current/a.log"]);
+        let found = walk.scan(&mut Watcher::new());
+        assert_eq!(matched(&found), ["/var/log/current/a.log"]);
+        assert_eq!(found.entries.last().unwrap().resolved, Path::new("v2/a.log"));
+    }
+}
