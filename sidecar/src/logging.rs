@@ -2,7 +2,7 @@
 //!
 //! Lines are rate-limited, so that a dead destination makes a line a minute and not thousands. A limit is kept per
 //! *topic*: the place in the code together with the fields that say what it is about ([`TOPIC_FIELDS`]), so that one
-//! noisy destination doesn't silence another. `tracing-subscriber` has no limiter; this filter sits in front of its
+//! noisy destination doesn't silence another. `tracing-subscriber` has no limiter; this layer sits in front of its
 //! formatter and is all there is of our own.
 
 mod limiter;
@@ -17,7 +17,8 @@ use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
-use tracing_subscriber::layer::{Context, Filter, Layer, SubscriberExt};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use limiter::Limiter;
@@ -50,19 +51,27 @@ impl Logging {
 
 /// Installs the process's logger. Where one is installed already, as in tests, that one stays.
 pub fn start(level: LogLevel) -> Logging {
-    let level = Arc::new(AtomicU8::new(level as u8));
+    let logging = Logging {
+        level: Arc::new(AtomicU8::new(level as u8)),
+    };
+    // The only error is that there is a logger, which is fine.
+    let _ = subscriber(&logging, std::io::stderr).try_init();
+    logging
+}
+
+fn subscriber<W>(logging: &Logging, writer: W) -> impl SubscriberInitExt
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let quiet = Quiet {
-        level: Arc::clone(&level),
+        level: Arc::clone(&logging.level),
         limiter: Mutex::new(Limiter::default()),
     };
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
-        .with_writer(std::io::stderr)
-        .with_filter(quiet);
-    // The only error is that there is a logger, which is fine.
-    let _ = tracing_subscriber::registry().with(lines).try_init();
-    Logging { level }
+        .with_writer(writer);
+    tracing_subscriber::registry().with(lines).with(quiet)
 }
 
 /// Lets through what the level allows and the limiter has not seen too often.
@@ -83,12 +92,12 @@ impl Quiet {
     }
 }
 
-impl<S: Subscriber> Filter<S> for Quiet {
-    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+impl<S: Subscriber> Layer<S> for Quiet {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         *metadata.level() <= self.level()
     }
 
-    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if *metadata.level() <= self.level() {
             Interest::always()
         } else {
@@ -100,7 +109,7 @@ impl<S: Subscriber> Filter<S> for Quiet {
         Some(self.level())
     }
 
-    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         // Whoever asks for details gets all of them.
         if *event.metadata().level() > Level::INFO {
             return true;
@@ -131,5 +140,76 @@ impl Visit for Topic {
         if TOPIC_FIELDS.contains(&field.name()) {
             (field.name(), format!("{value:?}")).hash(&mut self.0);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::{info, warn};
+
+    /// What is logged meanwhile, a JSON object a line.
+    fn logged(level: LogLevel, work: impl FnOnce(&Logging)) -> Vec<serde_json::Value> {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let logging = Logging {
+            level: Arc::new(AtomicU8::new(level as u8)),
+        };
+        let guard = subscriber(&logging, Shared(Arc::clone(&text))).set_default();
+        work(&logging);
+        drop(guard);
+        let text = text.lock().unwrap();
+        text.split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
+    }
+
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl<'a> MakeWriter<'a> for Shared {
+        type Writer = Self;
+
+        fn make_writer(&'a self) -> Self {
+            Self(Arc::clone(&self.0))
+        }
+    }
+
+    impl std::io::Write for Shared {
+        fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(line);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_dead_destination_makes_one_line_and_another_one_its_own() {
+        let lines = logged(LogLevel::Info, |_| {
+            for attempt in 0..1000 {
+                for destination in ["loki", "http"] {
+                    warn!(destination, attempt, reason = "Unreachable", "no answer");
+                }
+            }
+        });
+        let destinations: Vec<_> = lines.iter().map(|line| line["destination"].as_str().unwrap()).collect();
+        assert_eq!(destinations, ["loki", "http"]);
+        assert_eq!(
+            (&lines[0]["level"], &lines[0]["message"]),
+            (&"WARN".into(), &"no answer".into())
+        );
+    }
+
+    #[test]
+    fn the_level_can_be_changed() {
+        let lines = logged(LogLevel::Warn, |logging| {
+            info!("not yet");
+            logging.set_level(LogLevel::Info);
+            info!("now");
+        });
+        let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+        assert_eq!(messages, ["now"]);
     }
 }

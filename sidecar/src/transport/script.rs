@@ -16,6 +16,8 @@ use tokio::time::sleep;
 pub(crate) enum Reaction {
     /// A status, header lines, a body.
     Answer(u16, &'static str, &'static str),
+    /// 400 where the body has this word in it, else 204.
+    RefuseWord(&'static str),
     /// 204, and the connection is closed without saying so.
     AnswerAndClose,
     /// The connection ends in the middle of the answer.
@@ -26,6 +28,25 @@ pub(crate) enum Reaction {
     Hang,
     /// 204, a byte at a time.
     Slow(Duration),
+}
+
+impl Reaction {
+    fn for_body(self, body: &[u8]) -> Self {
+        match self {
+            Self::RefuseWord(word) if body.windows(word.len()).any(|part| part == word.as_bytes()) => {
+                Self::Answer(400, "", "bad word")
+            }
+            other => other,
+        }
+    }
+}
+
+fn answer(status: u16, headers: &str, body: &str) -> String {
+    let length = match status {
+        204 => String::new(),
+        _ => format!("content-length: {}\r\n", body.len()),
+    };
+    format!("HTTP/1.1 {status} Scripted\r\n{headers}{length}\r\n{body}")
 }
 
 pub(crate) const STORED: Reaction = Reaction::Answer(204, "", "");
@@ -73,11 +94,6 @@ impl Server {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
-    }
-
-    /// What arrives, as it arrives.
-    pub(crate) fn log(&self) -> Arc<Mutex<Vec<Seen>>> {
-        Arc::clone(&self.seen)
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
@@ -135,21 +151,17 @@ pub(crate) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> io::Result<()> {
     loop {
         let (head, body) = read_request(&mut stream).await?;
-        let number = {
+        let reaction = {
             let mut seen = seen.lock().unwrap();
+            let reaction = script(seen.len()).for_body(&body);
             seen.push(Seen { connection, head, body });
-            seen.len() - 1
+            reaction
         };
-        match script(number) {
+        match reaction {
             Reaction::Answer(status, headers, body) => {
-                let length = if status == 204 {
-                    String::new()
-                } else {
-                    format!("content-length: {}\r\n", body.len())
-                };
-                let answer = format!("HTTP/1.1 {status} Scripted\r\n{headers}{length}\r\n{body}");
-                stream.write_all(answer.as_bytes()).await?;
+                stream.write_all(answer(status, headers, body).as_bytes()).await?;
             }
+            Reaction::RefuseWord(_) => stream.write_all(answer(204, "", "").as_bytes()).await?,
             Reaction::AnswerAndClose => return stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await,
             Reaction::HalfAnswer => {
                 return stream

@@ -229,7 +229,7 @@ async fn a_burst_of_400_loses_nothing_and_a_poisonous_record_is_found() {
     assert_eq!(bench.settled(1).await[0].dropped, []);
     drop(server);
 
-    let server = poisoned().await;
+    let server = Server::start(|_| Reaction::RefuseWord("poison")).await;
     let bench = Bench::start(&http(server.url()));
     bench.send(1, &[b"a", b"b", b"poison", b"d"]).await;
     // What comes next shows that it was the record and not the store.
@@ -238,26 +238,6 @@ async fn a_burst_of_400_loses_nothing_and_a_poisonous_record_is_found() {
     settled.sort_by_key(|settled| settled.batch.sequence);
     assert_eq!(settled[0].dropped, [(2, DropCause::Rejected)]);
     assert_eq!(settled[1].dropped, []);
-}
-
-/// Refuses every request whose body has the word in it.
-async fn poisoned() -> Server {
-    let seen: Arc<std::sync::OnceLock<Arc<dyn Fn(usize) -> bool + Send + Sync>>> = Arc::default();
-    let look = Arc::clone(&seen);
-    let server = Server::start(move |request| match look.get() {
-        Some(bad) if bad(request) => Reaction::Answer(400, "", "bad line"),
-        _ => STORED,
-    })
-    .await;
-    let requests = server.log();
-    let bad = move |request: usize| {
-        requests.lock().unwrap()[request]
-            .body
-            .windows(6)
-            .any(|word| word == b"poison")
-    };
-    assert!(seen.set(Arc::new(bad)).is_ok());
-    server
 }
 
 #[tokio::test]
