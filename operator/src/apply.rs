@@ -13,7 +13,7 @@ use serde_json::json;
 use crds::names;
 
 use crate::observe::TargetKey;
-use crate::plan::{ConfigMapDeletion, ConfigMapWrite, DeploymentPatch, Nudge};
+use crate::plan::{Action, ConfigMapDeletion, ConfigMapWrite, DeploymentPatch, Nudge};
 use crate::settings::Switch;
 
 /// Pods that are nudged at once.
@@ -28,11 +28,31 @@ pub(crate) struct Writes {
     pub(crate) delete_config_map: Option<ConfigMapDeletion>,
 }
 
+impl Writes {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self {
+            config_map,
+            patch,
+            nudges,
+            delete_config_map,
+        } = self;
+        config_map.is_none() && patch.is_none() && nudges.is_empty() && delete_config_map.is_none()
+    }
+
+    /// Whether the Deployment carries more of LogShippings afterwards than before.
+    pub(crate) fn brings_something(&self) -> bool {
+        let injects = |patch: &DeploymentPatch| patch.action != Action::Remove;
+        self.config_map.is_some() || self.patch.as_ref().is_some_and(injects)
+    }
+}
+
 /// What was written, as the API server has it now: the watches will say so later.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     pub(crate) config_map: Option<ConfigMap>,
     pub(crate) deployment: Option<Deployment>,
+    /// Pods that weren't nudged: they load the configuration all the same, only later.
+    pub(crate) not_nudged: Option<ApplyError>,
 }
 
 /// Why a write didn't happen.
@@ -100,7 +120,7 @@ pub(crate) async fn apply(
         written.deployment = Some(patch_deployment(client, target, &patch).await?);
     }
     if nudge == Switch::On {
-        nudge_pods(client, target, nudges).await?;
+        written.not_nudged = nudge_pods(client, target, nudges).await.err();
     }
     if let Some(deletion) = delete_config_map {
         delete(client, target, deletion).await?;

@@ -1,7 +1,10 @@
 //! Every metric of the operator. Label values come from closed lists; names of objects appear in one metric only.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use prometheus::core::Collector;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -23,6 +26,9 @@ impl Controller {
     }
 }
 
+/// Type, status and reason of the conditions of each LogShipping, by namespace and name.
+type Said = BTreeMap<(String, String), BTreeSet<[String; 3]>>;
+
 /// All metrics, registered once.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
@@ -32,6 +38,8 @@ pub(crate) struct Metrics {
     patches: IntCounterVec,
     polls: IntCounterVec,
     conditions: IntGaugeVec,
+    /// Which values of `conditions` are set: a gauge that isn't taken back would lie for ever.
+    said: Arc<Mutex<Said>>,
     targets: IntGaugeVec,
     leader: IntGauge,
 }
@@ -78,6 +86,7 @@ impl Metrics {
                 &registry,
                 IntGauge::new("leader", "1 while this process is the one that acts")?,
             )?,
+            said: Arc::default(),
             registry,
         })
     }
@@ -105,14 +114,25 @@ impl Metrics {
         self.targets.with_label_values(&[state]).set(number);
     }
 
-    /// Replaces what was said about one condition by its present status.
-    pub(crate) fn set_condition(&self, was: Option<[&str; 5]>, is: Option<[&str; 5]>) {
-        if let Some(labels) = was.filter(|_| was != is) {
+    /// Replaces everything that was said about a LogShipping.
+    pub(crate) fn set_conditions(&self, namespace: &str, name: &str, conditions: &[Condition]) {
+        let of = |condition: &Condition| [&condition.type_, &condition.status, &condition.reason].map(String::clone);
+        let now: BTreeSet<_> = conditions.iter().map(of).collect();
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = said.insert((namespace.to_owned(), name.to_owned()), now.clone());
+        for [kind, status, reason] in before.iter().flatten().filter(|old| !now.contains(*old)) {
             // It may not be there any more, which is what is wanted.
-            let _ = self.conditions.remove_label_values(&labels);
+            let _ = self
+                .conditions
+                .remove_label_values(&[namespace, name, kind, status, reason]);
         }
-        if let Some(labels) = is {
-            self.conditions.with_label_values(&labels).set(1);
+        for [kind, status, reason] in &now {
+            self.conditions
+                .with_label_values(&[namespace, name, kind, status, reason])
+                .set(1);
+        }
+        if now.is_empty() {
+            said.remove(&(namespace.to_owned(), name.to_owned()));
         }
     }
 
@@ -131,7 +151,20 @@ fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C)
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
     use super::*;
+
+    fn condition(status: &str, reason: &str) -> Condition {
+        Condition {
+            type_: "Ready".to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: String::new(),
+            observed_generation: None,
+            last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
+        }
+    }
 
     #[test]
     fn names_are_those_of_the_contract() -> Result<(), Box<dyn std::error::Error>> {
@@ -141,12 +174,10 @@ mod tests {
         metrics.polled("ok");
         metrics.leads();
         metrics.set_targets("injected", 2);
-        let (ready, not) = (
-            ["shop", "logs", "Ready", "True", "Healthy"],
-            ["shop", "logs", "Ready", "False", "Loading"],
-        );
-        metrics.set_condition(None, Some(not));
-        metrics.set_condition(Some(not), Some(ready));
+        metrics.set_conditions("shop", "logs", &[condition("False", "Loading")]);
+        metrics.set_conditions("shop", "logs", &[condition("True", "Healthy")]);
+        metrics.set_conditions("shop", "gone", &[condition("True", "Healthy")]);
+        metrics.set_conditions("shop", "gone", &[]);
         let text = String::from_utf8(metrics.render()?)?;
         for line in [
             "logshipping_operator_reconcile_total{controller=\"target\",result=\"ok\"} 1",
@@ -159,7 +190,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }
-        assert!(!text.contains("Loading"), "{text}");
+        assert!(!text.contains("Loading") && !text.contains("gone"), "{text}");
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use crate::finalize;
 use crate::metrics::{Controller, Metrics};
 use crate::observe::{Cluster, ShippingKey, TargetKey, observe};
 use crate::observed::Observed;
-use crate::plan::{self, Action, EventKind, Finding, Plan, Standing, TargetState, plan};
+use crate::plan::{self, EventKind, Finding, Plan, Standing, TargetState, plan};
 use crate::queue::{Next, random};
 use crate::settings::Switch;
 
@@ -68,28 +68,31 @@ impl Reconciler {
             nudges,
             delete_config_map,
         };
-        if writes.config_map.is_some() || action.is_some_and(|action| action != Action::Remove) {
-            // From now on the target may carry them, whatever comes of the writes.
-            state.carried.extend(carried_after(&state));
-        }
+        let carried = if writes.brings_something() {
+            carried_after(&state)
+        } else {
+            Vec::new()
+        };
         match self.write(target, observed, writes).await {
             Ok(written) => {
                 if let Some(action) = action {
                     tracing::info!(action = action.as_str(), "patched");
                 }
+                // Until it is observed again it carries what it had and what it was given.
+                state.carried.extend(carried);
+                let next = self.next(&state, written.not_nudged.as_ref());
                 self.learn(written);
                 for event in &events {
                     self.tell(&observed.deployment, event.into());
                 }
-                let next = if has_failed(&state) { RETRY_FAILED } else { RESYNC };
                 self.remember(target, &observed.deployment, state);
-                ("ok", Next::After(next.mul_f64(0.9 + random() / 5.0)))
+                ("ok", next)
             }
             Err(error) => {
                 self.failed(&error);
-                if let ApplyError::Refused { .. } = &error {
-                    mark_failed(&mut state, &error);
-                }
+                let before = self.cluster.index().state(target).cloned();
+                let mut state = after_failure(before, state, &error);
+                state.carried.extend(carried);
                 self.remember(target, &observed.deployment, state);
                 (error.reason(), Next::Retry)
             }
@@ -97,28 +100,27 @@ impl Reconciler {
     }
 
     async fn write(&self, target: &TargetKey, observed: &Observed, writes: Writes) -> Result<Written, ApplyError> {
-        let injects = writes.config_map.is_some()
-            || writes
-                .patch
-                .as_ref()
-                .is_some_and(|patch| patch.action != Action::Remove);
-        if injects {
+        if writes.is_empty() {
+            return Ok(Written::default());
+        }
+        if writes.brings_something() {
             for shipping in observed.shippings.iter().filter(|shipping| shipping.verdict.is_ok()) {
                 self.hold(&ShippingKey::new(&target.namespace, &shipping.name)).await?;
             }
         }
-        let Writes {
-            config_map,
-            patch,
-            nudges,
-            delete_config_map,
-        } = &writes;
-        let is_write = config_map.is_some() || patch.is_some() || !nudges.is_empty() || delete_config_map.is_some();
         let written = apply(&self.client, target, writes, self.nudge).await?;
-        if is_write {
-            self.metrics.wrote("ok");
-        }
+        self.metrics.wrote("ok");
         Ok(written)
+    }
+
+    /// When to look again though nothing happens.
+    fn next(&self, state: &TargetState, not_nudged: Option<&ApplyError>) -> Next {
+        if let Some(error) = not_nudged {
+            self.failed(error);
+            return Next::Retry;
+        }
+        let wait = if has_failed(state) { RETRY_FAILED } else { RESYNC };
+        Next::After(wait.mul_f64(0.9 + random() / 5.0))
     }
 
     /// Puts the finalizer on a LogShipping before anything is changed for it.
@@ -142,7 +144,11 @@ impl Reconciler {
 
     /// Takes in what was written before the watches deliver it, so that the next plan isn't made from something old.
     fn learn(&self, written: Written) {
-        let Written { config_map, deployment } = written;
+        let Written {
+            config_map,
+            deployment,
+            not_nudged: _,
+        } = written;
         if let Some(config_map) = config_map {
             self.cluster.learn_config_map(config_map);
         }
@@ -232,18 +238,24 @@ fn has_failed(state: &TargetState) -> bool {
         .any(|shipping| matches!(shipping.standing, Standing::Failed(_)))
 }
 
-/// What was to be changed could not be.
-fn mark_failed(state: &mut TargetState, error: &ApplyError) {
-    let waiting = state
-        .shippings
-        .values_mut()
-        .filter(|shipping| shipping.standing == Standing::InProgress);
-    for shipping in waiting {
-        shipping.standing = Standing::Failed(Finding {
+/// How a target stands whose plan was not carried out: as before, unless somebody has to act.
+fn after_failure(before: Option<TargetState>, mut planned: TargetState, error: &ApplyError) -> TargetState {
+    let standing = match error {
+        ApplyError::Refused { .. } => Standing::Failed(Finding {
             reason: Reason::PatchFailed,
             message: format!("{error}; it is tried again"),
-        });
+        }),
+        ApplyError::Stale { .. } | ApplyError::Unavailable { .. } => match before {
+            Some(before) => return before,
+            None => Standing::InProgress,
+        },
+    };
+    for shipping in planned.shippings.values_mut() {
+        if matches!(shipping.standing, Standing::Injected | Standing::InProgress) {
+            shipping.standing = standing.clone();
+        }
     }
+    planned
 }
 
 /// What is worth an event: a LogShipping is newly kept from a Deployment.
@@ -295,6 +307,37 @@ mod tests {
             reason,
             message: message.to_owned(),
         }
+    }
+
+    fn refused() -> ApplyError {
+        let mut status = kube::core::Status::failure("the webhook says no", "Forbidden");
+        status.code = 403;
+        ApplyError::of("the Deployment", kube::Error::Api(Box::new(status)))
+    }
+
+    #[test]
+    fn what_is_refused_is_told_in_the_servers_words_and_what_is_late_changes_nothing() {
+        let failed = after_failure(None, state(Standing::InProgress), &refused());
+        let Standing::Failed(finding) = &failed.shippings["logs"].standing else {
+            panic!("{failed:?}");
+        };
+        assert_eq!(finding.reason, Reason::PatchFailed);
+        assert_eq!(
+            finding.message,
+            "the Deployment was refused: the webhook says no; it is tried again"
+        );
+
+        let late = ApplyError::of("the Deployment", kube::Error::LinesCodecMaxLineLengthExceeded);
+        let before = state(Standing::Injected);
+        assert_eq!(
+            after_failure(Some(before.clone()), state(Standing::InProgress), &late),
+            before
+        );
+        assert_eq!(
+            after_failure(None, state(Standing::Injected), &late),
+            state(Standing::InProgress),
+            "nothing was seen yet"
+        );
     }
 
     #[test]

@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crds::LogShippingStatus;
 use jiff::Timestamp;
 use kube::Client;
 use tokio::time::Instant;
@@ -14,7 +13,7 @@ use crate::finalize;
 use crate::metrics::{Controller, Metrics};
 use crate::observe::{Cluster, ShippingEntry, ShippingKey, ShippingLife};
 use crate::queue::Next;
-use crate::report::write::{Decision, Written, write};
+use crate::report::write::{Decision, Object, Written, write};
 use crate::report::{Overview, Report, report};
 use crate::settings::Switch;
 
@@ -69,59 +68,38 @@ impl Reporter {
 
     async fn report(&self, key: &ShippingKey, entry: &ShippingEntry) -> Result<Next, ApplyError> {
         let now = Timestamp::now();
-        let Report { status, changes_at } = self.sum_up(key, entry, now);
-        let decision = self
-            .written()
-            .decide(key, &status, entry.status.as_ref(), Instant::now());
+        let object = Object {
+            key,
+            uid: &entry.uid,
+            read: entry.status.as_ref(),
+        };
+        let Report { status, changes_at } = self.sum_up(object, entry, now);
+        let decision = self.written().decide(object, &status, Instant::now());
         match decision {
             Decision::Unchanged => {}
             Decision::Later(wait) => return Ok(Next::After(wait)),
             Decision::Now => {
                 write(&self.client, key, &status).await?;
                 self.metrics.wrote("ok");
-                self.written().wrote(key, status.clone(), Instant::now());
+                self.written().wrote(object, status.clone(), Instant::now());
             }
         }
-        self.publish(key, entry.status.as_ref(), Some(&status));
+        self.metrics
+            .set_conditions(&key.namespace, &key.name, &status.conditions);
         let wait = changes_at.map(|at| at.duration_since(now).unsigned_abs() + Duration::from_millis(100));
         Ok(wait.map_or(Next::Wait, Next::After))
     }
 
-    fn sum_up(&self, key: &ShippingKey, entry: &ShippingEntry, now: Timestamp) -> Report {
+    fn sum_up(&self, object: Object<'_>, entry: &ShippingEntry, now: Timestamp) -> Report {
         let written = self.written();
         let index = self.cluster.index();
-        let previous = written.previous(key, entry.status.as_ref());
-        report(&Overview::of(&index, key, entry, previous, self.polling), now)
+        let previous = written.previous(object);
+        report(&Overview::of(&index, object.key, entry, previous, self.polling), now)
     }
 
     fn forget(&self, key: &ShippingKey) {
-        let said = self.written().forget(key);
-        self.publish(key, said.as_ref(), None);
-    }
-
-    /// Conditions as metrics.
-    fn publish(&self, key: &ShippingKey, before: Option<&LogShippingStatus>, after: Option<&LogShippingStatus>) {
-        fn labels<'a>(key: &'a ShippingKey, status: Option<&'a LogShippingStatus>, of: &str) -> Option<[&'a str; 5]> {
-            let condition = status?.conditions.iter().find(|condition| condition.type_ == of)?;
-            Some([
-                &key.namespace,
-                &key.name,
-                &condition.type_,
-                &condition.status,
-                &condition.reason,
-            ])
-        }
-        let types = [before, after]
-            .into_iter()
-            .flatten()
-            .flat_map(|status| &status.conditions);
-        for condition in types {
-            let (was, is) = (
-                labels(key, before, &condition.type_),
-                labels(key, after, &condition.type_),
-            );
-            self.metrics.set_condition(was, is);
-        }
+        self.written().forget(key);
+        self.metrics.set_conditions(&key.namespace, &key.name, &[]);
     }
 
     fn written(&self) -> MutexGuard<'_, Written> {

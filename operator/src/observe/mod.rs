@@ -7,6 +7,8 @@ mod key;
 mod kinds;
 mod pod;
 mod shipping;
+#[cfg(test)]
+mod tests;
 pub(crate) mod watch;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};

@@ -74,7 +74,7 @@ pub(crate) struct DestinationSeen {
 
 impl Sighting {
     /// What is known after another question. `expected` is the hash of the configuration that should run.
-    pub(super) fn after(
+    pub(crate) fn after(
         before: Option<&Self>,
         answer: Result<Report, PollError>,
         expected: Option<&str>,

@@ -49,19 +49,27 @@ pub(crate) enum Stand {
 }
 
 impl Stand {
-    /// `state` is none until the Deployment was worked on for the first time.
-    fn of(state: Option<&ShippingState>, target: &str) -> Self {
+    /// `state` is none until the Deployment was worked on for the first time, and may be about an older specification
+    /// than the one with revision `wanted`, which is none where the specification can't be used.
+    fn of(state: Option<&ShippingState>, wanted: Option<&str>, target: &str) -> Self {
         let named = |finding: &Finding| Finding {
             reason: finding.reason,
             message: format!("Deployment {target}: {}", finding.message),
         };
-        match state.map(|state| (&state.standing, &state.revision)) {
-            // What an invalid specification had before it became one is still there.
-            Some((Standing::Failed(finding), Some(_))) if finding.reason == Reason::InvalidSpec => Self::Injected,
-            Some((Standing::Injected, _)) => Self::Injected,
-            Some((Standing::InProgress, _)) | None => Self::InProgress,
-            Some((Standing::Skipped(finding), _)) => Self::Skipped(named(finding)),
-            Some((Standing::Failed(finding), _)) => Self::Failed(named(finding)),
+        let Some(ShippingState { revision, standing }) = state else {
+            return Self::InProgress;
+        };
+        match (standing, wanted) {
+            (Standing::Injected, Some(wanted)) if revision.as_deref() == Some(wanted) => Self::Injected,
+            (Standing::Injected, None) => Self::Injected,
+            // What it carried before its specification became unusable is still there.
+            (Standing::Failed(finding), None) if finding.reason == Reason::InvalidSpec && revision.is_some() => {
+                Self::Injected
+            }
+            (Standing::Failed(finding), Some(_)) if finding.reason == Reason::InvalidSpec => Self::InProgress,
+            (Standing::Injected | Standing::InProgress, _) => Self::InProgress,
+            (Standing::Skipped(finding), _) => Self::Skipped(named(finding)),
+            (Standing::Failed(finding), _) => Self::Failed(named(finding)),
         }
     }
 }
@@ -84,15 +92,19 @@ impl<'a> Overview<'a> {
         previous: Option<&'a LogShippingStatus>,
         polling: Switch,
     ) -> Self {
-        let pipeline = pipeline_name(&key.namespace, &key.name);
+        let wanted = Wanted {
+            shipping: &key.name,
+            pipeline: pipeline_name(&key.namespace, &key.name),
+            revision: entry.verdict.as_ref().ok().map(|accepted| accepted.revision.as_str()),
+        };
         let targets = index.selected_by(key, entry);
         Self {
             namespace: &key.namespace,
             targets: targets
                 .iter()
-                .filter_map(|target| TargetView::of(index, target, &key.name, &pipeline))
+                .filter_map(|target| TargetView::of(index, target, &wanted))
                 .collect(),
-            pipeline,
+            pipeline: wanted.pipeline,
             generation: entry.generation,
             verdict: &entry.verdict,
             destinations: &entry.destinations,
@@ -102,22 +114,33 @@ impl<'a> Overview<'a> {
     }
 }
 
+/// What the LogShipping asks of each Deployment.
+struct Wanted<'a> {
+    shipping: &'a str,
+    pipeline: String,
+    /// None where the specification can't be used.
+    revision: Option<&'a str>,
+}
+
 impl<'a> TargetView<'a> {
-    fn of(index: &'a Index, target: &TargetKey, shipping: &str, pipeline: &str) -> Option<Self> {
+    fn of(index: &'a Index, target: &TargetKey, wanted: &Wanted<'a>) -> Option<Self> {
         let deployment: &'a Deployment = index.deployment(target)?;
         let name = deployment.metadata.name.as_deref()?;
         let state = index.state(target);
-        let shipping = state.and_then(|state| state.shippings.get(shipping));
+        let shipping = state.and_then(|state| state.shippings.get(wanted.shipping));
+        let stand = Stand::of(shipping, wanted.revision, name);
+        // Where nothing is in the way it is the new revision that counts, also before it has been written.
+        let promised = wanted
+            .revision
+            .filter(|_| matches!(stand, Stand::Injected | Stand::InProgress));
+        let written = |pod: &SidecarPod| Some(index.expected(pod)?.revisions.get(&wanted.pipeline)?.as_str());
         let pods = index
             .pods_of(target)
             .filter(|pod| pod.view.life == Life::Live && pod.view.sidecar != SidecarContainer::Absent);
         let mut pods: Vec<_> = pods
             .map(|pod| PodView {
                 pod,
-                expected: index
-                    .expected(pod)
-                    .and_then(|config| config.revisions.get(pipeline))
-                    .map(String::as_str),
+                expected: promised.or_else(|| written(pod)),
                 sighting: index.sighting(pod),
             })
             .collect();
@@ -125,7 +148,7 @@ impl<'a> TargetView<'a> {
         Some(Self {
             name,
             replicas: deployment.spec.as_ref()?.replicas.unwrap_or(1),
-            stand: Stand::of(shipping, name),
+            stand,
             revision: shipping.and_then(|shipping| shipping.revision.as_deref()),
             image: state.and_then(|state| state.sidecar_image.as_deref()),
             pods,

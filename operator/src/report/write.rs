@@ -27,9 +27,20 @@ pub(crate) struct Written {
 
 #[derive(Debug, Default)]
 struct Entry {
+    /// An object of the same name is another one.
+    uid: String,
     status: Option<LogShippingStatus>,
     at: Option<Instant>,
     differs_since: Option<Instant>,
+}
+
+/// The object that a status is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Object<'a> {
+    pub(crate) key: &'a ShippingKey,
+    pub(crate) uid: &'a str,
+    /// Its status as the watch last delivered it.
+    pub(crate) read: Option<&'a LogShippingStatus>,
 }
 
 /// Whether a status is to be written.
@@ -42,26 +53,23 @@ pub(crate) enum Decision {
 
 impl Written {
     /// What is known to stand in the object: what was written last, or what was read at the start.
-    pub(crate) fn previous<'a>(
-        &'a self,
-        key: &ShippingKey,
-        read: Option<&'a LogShippingStatus>,
-    ) -> Option<&'a LogShippingStatus> {
-        self.entries.get(key).and_then(|entry| entry.status.as_ref()).or(read)
+    pub(crate) fn previous<'a>(&'a self, object: Object<'a>) -> Option<&'a LogShippingStatus> {
+        let entry = self.entries.get(object.key).filter(|entry| entry.uid == object.uid);
+        entry.and_then(|entry| entry.status.as_ref()).or(object.read)
     }
 
     /// Judges a new status against the one that was read from the object.
-    pub(crate) fn decide(
-        &mut self,
-        key: &ShippingKey,
-        status: &LogShippingStatus,
-        read: Option<&LogShippingStatus>,
-        now: Instant,
-    ) -> Decision {
-        let entry = self.entries.entry(key.clone()).or_default();
+    pub(crate) fn decide(&mut self, object: Object<'_>, status: &LogShippingStatus, now: Instant) -> Decision {
+        let entry = self.entries.entry(object.key.clone()).or_default();
+        if entry.uid != object.uid {
+            *entry = Entry {
+                uid: object.uid.to_owned(),
+                ..Entry::default()
+            };
+        }
         // Also when somebody else wrote it; a write of ours that isn't seen yet is as good as one that is.
         let recent = entry.at.is_some_and(|at| now.duration_since(at) < PAUSE);
-        let stands = if recent { entry.status.as_ref() } else { read };
+        let stands = if recent { entry.status.as_ref() } else { object.read };
         if stands == Some(status) {
             entry.differs_since = None;
             return Decision::Unchanged;
@@ -81,18 +89,19 @@ impl Written {
         }
     }
 
-    pub(crate) fn wrote(&mut self, key: &ShippingKey, status: LogShippingStatus, now: Instant) {
+    pub(crate) fn wrote(&mut self, object: Object<'_>, status: LogShippingStatus, now: Instant) {
         let entry = Entry {
+            uid: object.uid.to_owned(),
             status: Some(status),
             at: Some(now),
             differs_since: None,
         };
-        self.entries.insert(key.clone(), entry);
+        self.entries.insert(object.key.clone(), entry);
     }
 
-    /// Forgets an object that is gone, and tells what was said about it.
-    pub(crate) fn forget(&mut self, key: &ShippingKey) -> Option<LogShippingStatus> {
-        self.entries.remove(key)?.status
+    /// Forgets an object that is gone.
+    pub(crate) fn forget(&mut self, key: &ShippingKey) {
+        self.entries.remove(key);
     }
 }
 
@@ -142,47 +151,75 @@ mod tests {
         status
     }
 
+    /// Decides about one object with this status in it.
+    struct Desk {
+        written: Written,
+        key: ShippingKey,
+        start: Instant,
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            Self {
+                written: Written::default(),
+                key: ShippingKey::new("shop", "logs"),
+                start: Instant::now(),
+            }
+        }
+
+        fn decide(&mut self, status: &LogShippingStatus, read: Option<&LogShippingStatus>, seconds: u64) -> Decision {
+            let object = Object {
+                key: &self.key,
+                uid: "u",
+                read,
+            };
+            let now = self.start + Duration::from_secs(seconds);
+            self.written.decide(object, status, now)
+        }
+
+        fn wrote(&mut self, uid: &str, status: &LogShippingStatus) {
+            let object = Object {
+                key: &self.key,
+                uid,
+                read: None,
+            };
+            self.written.wrote(object, status.clone(), self.start);
+        }
+    }
+
     #[test]
     fn a_change_is_written_at_once_and_the_next_one_after_the_pause() {
-        let (mut written, key, start) = (Written::default(), ShippingKey::new("shop", "logs"), Instant::now());
-        let (first, second) = (status(Reason::Healthy, 1), status(Reason::Healthy, 2));
-        assert_eq!(written.decide(&key, &first, None, start), Decision::Now);
-        written.wrote(&key, first.clone(), start);
+        let (mut desk, first, second) = (Desk::new(), status(Reason::Healthy, 1), status(Reason::Healthy, 2));
+        assert_eq!(desk.decide(&first, None, 0), Decision::Now);
+        desk.wrote("u", &first);
+        assert_eq!(desk.decide(&first, None, 0), Decision::Unchanged, "the watch is behind");
         assert_eq!(
-            written.decide(&key, &first, None, start),
-            Decision::Unchanged,
-            "the watch is behind"
-        );
-        let second_later = start + Duration::from_secs(1);
-        assert_eq!(
-            written.decide(&key, &second, Some(&first), second_later),
+            desk.decide(&second, Some(&first), 1),
             Decision::Later(Duration::from_secs(4))
         );
-        assert_eq!(
-            written.decide(&key, &second, Some(&first), start + PAUSE),
-            Decision::Now
-        );
+        assert_eq!(desk.decide(&second, Some(&first), 5), Decision::Now);
     }
 
     #[test]
     fn what_passes_is_written_only_when_it_lasts() {
-        let (mut written, key, start) = (Written::default(), ShippingKey::new("shop", "logs"), Instant::now());
-        let (loading, healthy) = (status(Reason::Loading, 1), status(Reason::Healthy, 1));
-        assert_eq!(written.decide(&key, &loading, None, start), Decision::Later(PASSING));
-        assert_eq!(written.decide(&key, &healthy, None, start + PASSING / 2), Decision::Now);
-        assert_eq!(written.decide(&key, &loading, None, start + PASSING), Decision::Now);
+        let (mut desk, loading, healthy) = (Desk::new(), status(Reason::Loading, 1), status(Reason::Healthy, 1));
+        assert_eq!(desk.decide(&loading, None, 0), Decision::Later(PASSING));
+        assert_eq!(desk.decide(&healthy, None, 1), Decision::Now);
+        assert_eq!(desk.decide(&loading, None, 2), Decision::Now);
     }
 
     #[test]
     fn a_status_that_somebody_else_overwrote_is_written_again() {
-        let (mut written, key, start) = (Written::default(), ShippingKey::new("shop", "logs"), Instant::now());
-        let ours = status(Reason::Healthy, 1);
-        written.wrote(&key, ours.clone(), start);
-        let later = start + PAUSE;
-        assert_eq!(written.decide(&key, &ours, Some(&ours), later), Decision::Unchanged);
-        assert_eq!(
-            written.decide(&key, &ours, Some(&status(Reason::Healthy, 9)), later),
-            Decision::Now
-        );
+        let (mut desk, ours) = (Desk::new(), status(Reason::Healthy, 1));
+        desk.wrote("u", &ours);
+        assert_eq!(desk.decide(&ours, Some(&ours), 5), Decision::Unchanged);
+        assert_eq!(desk.decide(&ours, Some(&status(Reason::Healthy, 9)), 5), Decision::Now);
+    }
+
+    #[test]
+    fn a_new_object_of_the_same_name_gets_its_own_status() {
+        let (mut desk, ours) = (Desk::new(), status(Reason::Healthy, 1));
+        desk.wrote("before", &ours);
+        assert_eq!(desk.decide(&ours, None, 1), Decision::Now);
     }
 }

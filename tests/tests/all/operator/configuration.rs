@@ -1,5 +1,7 @@
 //! Changes of the configuration: they reach the running sidecars, restart nothing, and a bad one changes nothing.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use tests::pods::{Edit, Reload};
 use tests::wait;
@@ -45,6 +47,27 @@ fn a_change_of_the_configuration_is_loaded_and_restarts_nothing() {
     shop.await_condition("Ready", "True Healthy");
     assert_eq!((shop.replica_sets(), shop.pod_names()), (2, pods));
     assert_eq!(shop.template(), template);
+}
+
+#[test]
+fn after_a_quiet_time_the_status_says_at_once_that_a_change_is_loaded() {
+    let (shop, _operator) = Shop::healthy("soon");
+    let object = || shop.namespace.get("logshipping", "logs").unwrap();
+    let quiet = Instant::now();
+    wait::until("the status may be written again", PATIENCE, || {
+        (quiet.elapsed() > Duration::from_secs(6)).then_some(())
+    });
+    shop.namespace.apply(&with_other_url());
+    let began = Instant::now();
+    wait::until_is("the new generation is loaded", PATIENCE, object, |object| {
+        let generation = &object["metadata"]["generation"];
+        let conditions = object["status"]["conditions"].as_array().unwrap();
+        conditions
+            .iter()
+            .any(|condition| condition["reason"] == "AllLoaded" && condition["observedGeneration"] == *generation)
+    });
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    println!("said after {:?}", began.elapsed());
 }
 
 #[test]

@@ -1,0 +1,236 @@
+//! Which keys look again after which event. The events are those of a watch, written down.
+
+use std::error::Error;
+
+use kube::runtime::watcher::Event;
+use serde_json::{Value, json};
+
+use super::index::{Index, Wakes};
+use super::key::{PodKey, ShippingKey, TargetKey};
+use super::kinds::{ConfigMaps, Deployments, Pods, Relist, ReplicaSets, Shippings, Watched, on_event};
+use crate::plan::TargetState;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+fn read<T: serde::de::DeserializeOwned>(object: Value) -> Result<T, serde_json::Error> {
+    serde_json::from_value(object)
+}
+
+/// One event of a watch over all namespaces.
+fn seen<W: Watched>(index: &mut Index, event: Event<W::Object>) -> Wakes {
+    on_event::<W>(index, &mut Relist::new(None), event)
+}
+
+fn deployment(version: u64, app: &str) -> Value {
+    json!({
+        "metadata": {"namespace": "shop", "name": "server", "uid": "d", "resourceVersion": version.to_string(),
+            "generation": version, "labels": {"app": app}},
+        "spec": {"selector": {}, "template": {}},
+    })
+}
+
+fn shipping(name: &str) -> Value {
+    json!({
+        "metadata": {"namespace": "shop", "name": name, "uid": name, "generation": 1},
+        "spec": {
+            "selector": {"matchLabels": {"app": "server"}},
+            "sources": [{"name": "access", "paths": ["/var/log/access.log"]}],
+            "destinations": [{"name": "out", "stdout": {}}],
+        },
+    })
+}
+
+fn owner(kind: &str, uid: &str) -> Value {
+    json!([{"apiVersion": "apps/v1", "kind": kind, "name": "n", "uid": uid, "controller": true}])
+}
+
+/// A Deployment with a LogShipping, a ReplicaSet and a pod.
+fn shop() -> Result<Index, Box<dyn Error>> {
+    let mut index = Index::default();
+    let replica_set = json!({"metadata": {"namespace": "shop", "name": "r", "uid": "r", "ownerReferences": owner("Deployment", "d")}});
+    seen::<Deployments>(&mut index, Event::Apply(read(deployment(1, "server"))?));
+    seen::<Shippings>(&mut index, Event::Apply(read(shipping("logs"))?));
+    seen::<ReplicaSets>(&mut index, Event::Apply(read(replica_set)?));
+    seen::<Pods>(&mut index, Event::Apply(read(pod("p", "r"))?));
+    Ok(index)
+}
+
+fn pod(name: &str, replica_set: &str) -> Value {
+    json!({
+        "metadata": {"namespace": "shop", "name": name, "uid": name, "ownerReferences": owner("ReplicaSet", replica_set)},
+        "spec": {"containers": [{"name": "app"}]},
+    })
+}
+
+fn target() -> TargetKey {
+    TargetKey::new("shop", "server")
+}
+
+fn logs() -> ShippingKey {
+    ShippingKey::new("shop", "logs")
+}
+
+#[test]
+fn a_deployment_wakes_itself_and_the_log_shippings_that_select_it_or_did() -> Outcome {
+    let mut index = shop()?;
+    let wakes = seen::<Deployments>(&mut index, Event::Apply(read(deployment(2, "other"))?));
+    assert_eq!(wakes.shippings, [logs()].into());
+    let mut labelled = deployment(3, "server");
+    labelled["metadata"]["labels"]["logshipping.dev/sidecar"] = json!("true");
+    let wakes = seen::<Deployments>(&mut index, Event::Apply(read(labelled)?));
+    assert_eq!((wakes.targets, wakes.shippings), ([target()].into(), [logs()].into()));
+    let wakes = seen::<Deployments>(&mut index, Event::Delete(read(deployment(3, "server"))?));
+    assert_eq!((wakes.targets, wakes.shippings), ([target()].into(), [logs()].into()));
+    Ok(())
+}
+
+#[test]
+fn a_deployment_of_no_concern_or_with_a_new_status_only_wakes_nobody() -> Outcome {
+    let mut index = Index::default();
+    assert_eq!(
+        seen::<Deployments>(&mut index, Event::Apply(read(deployment(1, "other"))?)),
+        Wakes::default()
+    );
+    let mut index = shop()?;
+    let mut counted = deployment(1, "server");
+    counted["metadata"]["resourceVersion"] = json!("7");
+    counted["status"] = json!({"replicas": 1});
+    assert_eq!(
+        seen::<Deployments>(&mut index, Event::Apply(read(counted)?)),
+        Wakes::default()
+    );
+    Ok(())
+}
+
+#[test]
+fn what_a_write_of_ours_has_overtaken_is_not_taken_in() -> Outcome {
+    let mut index = shop()?;
+    seen::<Deployments>(&mut index, Event::Apply(read(deployment(9, "server"))?));
+    assert_eq!(
+        seen::<Deployments>(&mut index, Event::Apply(read(deployment(8, "server"))?)),
+        Wakes::default()
+    );
+    let version = index
+        .deployment(&target())
+        .and_then(|deployment| deployment.metadata.resource_version.clone());
+    assert_eq!(version.as_deref(), Some("9"));
+    Ok(())
+}
+
+#[test]
+fn deletions_during_an_interruption_are_noticed_within_the_scope_of_the_watch() -> Outcome {
+    let mut index = shop()?;
+    let mut elsewhere = shipping("logs");
+    elsewhere["metadata"]["namespace"] = json!("bank");
+    seen::<Shippings>(&mut index, Event::Apply(read(elsewhere)?));
+    let mut relist = Relist::new(Some("shop".to_owned()));
+    on_event::<Shippings>(&mut index, &mut relist, Event::Init);
+    on_event::<Shippings>(&mut index, &mut relist, Event::InitApply(read(shipping("audit"))?));
+    assert!(index.shipping(&logs()).is_some(), "the list isn't complete yet");
+    let wakes = on_event::<Shippings>(&mut index, &mut relist, Event::InitDone);
+    assert_eq!((wakes.targets, wakes.shippings), ([target()].into(), [logs()].into()));
+    assert!(index.shipping(&logs()).is_none());
+    assert!(index.shipping(&ShippingKey::new("shop", "audit")).is_some());
+    assert!(index.shipping(&ShippingKey::new("bank", "logs")).is_some());
+    Ok(())
+}
+
+#[test]
+fn a_pod_belongs_to_a_deployment_by_the_uids_of_its_owners() -> Outcome {
+    let mut index = shop()?;
+    let of_target = |index: &Index| -> Vec<_> { index.pods_of(&target()).map(|pod| pod.view.name.clone()).collect() };
+    let wakes = seen::<Pods>(&mut index, Event::Apply(read(pod("claims-to", "another"))?));
+    assert_eq!(wakes.targets, [].into());
+    assert_eq!(of_target(&index), ["p"]);
+    let claimant = index
+        .pod(&PodKey::new("shop", "claims-to"))
+        .and_then(|pod| index.target_of(pod));
+    assert_eq!(claimant, None);
+    let mut reborn = deployment(5, "server");
+    reborn["metadata"]["uid"] = json!("d2");
+    seen::<Deployments>(&mut index, Event::Apply(read(reborn)?));
+    assert_eq!(
+        of_target(&index),
+        [] as [&str; 0],
+        "a Deployment of the same name has other pods"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_pod_wakes_its_target_and_is_asked_soon() -> Outcome {
+    let mut index = shop()?;
+    let mut nudged = pod("p", "r");
+    nudged["metadata"]["annotations"] = json!({"logshipping.dev/config-revision": "abc"});
+    let wakes = seen::<Pods>(&mut index, Event::Apply(read(nudged.clone())?));
+    let key = PodKey::new("shop", "p");
+    assert_eq!((wakes.targets, wakes.pods), ([target()].into(), [key.clone()].into()));
+    assert_eq!(
+        seen::<Pods>(&mut index, Event::Apply(read(nudged)?)),
+        Wakes::default(),
+        "nothing new"
+    );
+    let wakes = seen::<Pods>(&mut index, Event::Delete(read(pod("p", "r"))?));
+    assert_eq!((wakes.targets, wakes.shippings), ([target()].into(), [logs()].into()));
+    assert!(index.pod(&key).is_none());
+    Ok(())
+}
+
+#[test]
+fn a_configuration_that_is_deleted_wakes_its_deployment() -> Outcome {
+    let mut index = shop()?;
+    let config_map: Value = json!({"metadata": {"namespace": "shop", "name": "logshipping-deployment-server", "uid": "c",
+        "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "server", "uid": "d"}]}});
+    seen::<ConfigMaps>(&mut index, Event::Apply(read(config_map.clone())?));
+    assert!(index.config_map(&target()).is_some());
+    let wakes = seen::<ConfigMaps>(&mut index, Event::Delete(read(config_map)?));
+    assert_eq!(wakes.targets, [target()].into());
+    assert!(index.config_map(&target()).is_none());
+    Ok(())
+}
+
+#[test]
+fn a_log_shipping_that_is_deleted_is_held_until_no_deployment_carries_it() -> Outcome {
+    let mut index = shop()?;
+    let carrying = |name: &str| TargetState {
+        carried: [name.to_owned()].into(),
+        ..TargetState::default()
+    };
+    let mut deleted = shipping("logs");
+    deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    let wakes = seen::<Shippings>(&mut index, Event::Apply(read(deleted)?));
+    assert_eq!(wakes.targets, [target()].into());
+    let unclean = |index: &Index| {
+        index
+            .shipping(&logs())
+            .map(|entry| index.not_yet_clean(&logs(), entry).len())
+    };
+    assert_eq!(unclean(&index), Some(1), "the Deployment was never looked at");
+    index.set_state(&target(), Some(carrying("logs")));
+    assert_eq!(unclean(&index), Some(1));
+    let wakes = index.set_state(&target(), Some(carrying("audit")));
+    assert_eq!(unclean(&index), Some(0));
+    assert!(wakes.shippings.contains(&logs()), "it is told");
+    Ok(())
+}
+
+#[test]
+fn a_log_shipping_that_cannot_be_read_keeps_what_carries_it() -> Outcome {
+    let mut index = shop()?;
+    let state = TargetState {
+        carried: ["logs".to_owned()].into(),
+        ..TargetState::default()
+    };
+    index.set_state(&target(), Some(state));
+    let mut newer = shipping("logs");
+    newer["metadata"]["generation"] = json!(2);
+    newer["spec"]["fieldOfTheFuture"] = json!(1);
+    let wakes = seen::<Shippings>(&mut index, Event::Apply(read(newer)?));
+    assert_eq!(wakes.targets, [target()].into());
+    let on: Vec<_> = index
+        .shippings_on(&target())
+        .map(|(key, entry)| (key.clone(), entry.verdict.is_err()))
+        .collect();
+    assert_eq!(on, [(logs(), true)]);
+    Ok(())
+}
