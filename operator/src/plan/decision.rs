@@ -39,6 +39,10 @@ pub(super) enum Template {
 
 /// Decides.
 pub(super) fn decide(situation: &Situation<'_>, settings: &Settings) -> Decision {
+    let shippings = &situation.observed.shippings;
+    if shippings.is_empty() {
+        return unwanted(situation);
+    }
     if let Some(skip) = skip::skip(situation.deployment()) {
         let template = match skip.sidecar {
             Existing::Stays => Template::Stays,
@@ -60,7 +64,6 @@ pub(super) fn decide(situation: &Situation<'_>, settings: &Settings) -> Decision
         };
     }
     let owner = &situation.split.owner;
-    let shippings = &situation.observed.shippings;
     let composition = compose(owner, situation.namespace(), shippings, situation.running.as_ref());
     if composition.pipelines.is_empty() {
         let standings = failed(composition.findings);
@@ -71,6 +74,20 @@ pub(super) fn decide(situation: &Situation<'_>, settings: &Settings) -> Decision
         };
     }
     inject(situation, composition, settings)
+}
+
+/// No LogShipping selects the Deployment. Whatever kept it from being changed, what we put into it goes.
+fn unwanted(situation: &Situation<'_>) -> Decision {
+    let template = if situation.is_being_deleted() {
+        Template::Stays
+    } else {
+        Template::Clean
+    };
+    Decision {
+        template,
+        data: None,
+        standings: BTreeMap::new(),
+    }
 }
 
 fn inject(situation: &Situation<'_>, composition: Composition, settings: &Settings) -> Decision {

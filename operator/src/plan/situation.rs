@@ -51,9 +51,13 @@ impl<'a> Situation<'a> {
         self.deployment().metadata.namespace.as_deref().unwrap_or_default()
     }
 
-    /// LogShippings whose pipelines the live template runs.
+    pub(super) const fn is_being_deleted(&self) -> bool {
+        self.deployment().metadata.deletion_timestamp.is_some()
+    }
+
+    /// LogShippings whose pipelines the live template runs, and has to be rid of before they can go.
     pub(super) fn carried(&self) -> BTreeSet<String> {
-        if self.split.ours.container().is_none() {
+        if self.split.ours.container().is_none() || self.is_being_deleted() {
             return BTreeSet::new();
         }
         let prefix = pipeline_name(self.namespace(), "");

@@ -122,6 +122,19 @@ fn two_globs_in_one_directory_share_one_place() {
 }
 
 #[test]
+fn two_directories_on_one_mount_share_one_place() {
+    let mut both = source("first", "/var/log/a/x.log");
+    both.paths.push("/var/log/b/x.log".to_owned());
+    assert_eq!(
+        resolve(&template(), &both, &VolumeSpec::default())
+            .unwrap()
+            .places
+            .len(),
+        1
+    );
+}
+
+#[test]
 fn volumes_that_cannot_be_shared_are_refused_with_what_to_do() {
     for (path, kind) in [
         ("/host/x", "hostPath"),

@@ -133,6 +133,34 @@ fn a_config_map_that_was_deleted_or_edited_comes_back() {
 }
 
 #[test]
+fn the_config_map_belongs_to_the_deployment_that_is_there_now() {
+    let mut world = injected();
+    world.deployment.metadata.uid = Some("d-2".to_owned());
+    reconcile(&mut world);
+    let owners = world.config_map.unwrap().metadata.owner_references.unwrap();
+    assert_eq!((owners.len(), owners[0].uid.as_str()), (1, "d-2"));
+}
+
+#[test]
+fn the_service_is_called_like_the_application_else_like_the_deployment() {
+    for (owner, expected) in [
+        (OWNER.to_owned(), "web-shop"),
+        (OWNER.replace(", app.kubernetes.io/name: web-shop", ""), "server"),
+        (
+            OWNER.replace(", app.kubernetes.io/name: web-shop", "").replace(
+                "labels: {app: server}}\nspec",
+                "labels: {app: server, app.kubernetes.io/name: shop}}\nspec",
+            ),
+            "shop",
+        ),
+    ] {
+        let mut world = observed(&owner, vec![shipping("logs", SIMPLE)]);
+        reconcile(&mut world);
+        assert_eq!(config(&world).resource["service.name"], expected);
+    }
+}
+
+#[test]
 fn a_new_default_image_alone_restarts_nothing() {
     let mut world = injected();
     let newer = Settings {

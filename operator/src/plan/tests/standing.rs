@@ -141,6 +141,39 @@ fn a_foreign_config_map_is_a_conflict_and_never_overwritten() {
 }
 
 #[test]
+fn what_keeps_us_from_injecting_never_keeps_us_from_leaving() {
+    let owned = |world: &mut Observed| {
+        let owner = super::world::yaml("{apiVersion: v1, kind: Tenant, name: t, uid: u, controller: true}");
+        world.deployment.metadata.owner_references = Some(vec![owner]);
+    };
+    let paused = |world: &mut Observed| world.deployment.spec.as_mut().unwrap().paused = Some(true);
+    let foreign = |world: &mut Observed| world.config_map.as_mut().unwrap().metadata.labels = None;
+    let obstacles: [&dyn Fn(&mut Observed); 3] = [&owned, &paused, &foreign];
+    for obstacle in obstacles {
+        let mut world = observed(OWNER, vec![shipping("logs", SIMPLE)]);
+        let original = template(&world);
+        reconcile(&mut world);
+        obstacle(&mut world);
+        assert_eq!(reconcile(&mut world).patch, None);
+        world.shippings.clear();
+        reconcile(&mut world);
+        assert_eq!(template(&world), original);
+    }
+}
+
+#[test]
+fn a_deployment_that_is_being_deleted_is_left_alone_and_holds_nobody_up() {
+    let mut world = observed(OWNER, vec![shipping("logs", SIMPLE)]);
+    reconcile(&mut world);
+    world.deployment.metadata.deletion_timestamp = Some(super::world::yaml("2026-01-01T00:00:00Z"));
+    let plan = reconcile(&mut world);
+    assert_eq!(finding(&plan, "logs").reason, Reason::BeingDeleted);
+    world.shippings.clear();
+    let plan = reconcile(&mut world);
+    assert_eq!((plan.patch, plan.state.carried.len()), (None, 0));
+}
+
+#[test]
 fn opting_out_takes_the_sidecar_away_and_says_why() {
     let mut world = observed(OWNER, vec![shipping("logs", SIMPLE)]);
     let original = template(&world);
@@ -203,6 +236,9 @@ fn a_stripped_restart_policy_halts_until_the_placement_changes() {
     let plan = reconcile(&mut world);
     assert_eq!(finding(&plan, "logs").reason, Reason::RestartPolicyStripped);
     assert!(finding(&plan, "logs").message.contains("pod server-1"));
+    world.pods[0].shape = Some("an older one".to_owned());
+    assert_eq!(*standing(&reconcile(&mut world), "logs"), Standing::Injected);
+    world.pods[0].shape = Some(shape(&world));
     world.shippings = vec![shipping(
         "logs",
         &format!("{SIMPLE}, sidecar: {{placement: Container}}"),
