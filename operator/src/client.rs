@@ -13,8 +13,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tower::{BoxError, Layer, Service};
 
-/// How long the head of an answer may take. A watch's head comes at once, too.
-const ANSWER: Duration = Duration::from_secs(15);
+/// How long the head of an answer may take: an admission webhook alone has 30 s. A watch's head comes at once, too.
+const ANSWER: Duration = Duration::from_secs(35);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Watches end by themselves after this time: some load balancers forget a connection that is idle for 240 s.
 pub(crate) const WATCH_SECONDS: u32 = 200;

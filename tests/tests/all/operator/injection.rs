@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use operator::settings::Switch;
 use serde_json::json;
 use tests::in_process::{Operator, SIDECAR_IMAGE};
 use tests::wait;
@@ -102,24 +103,80 @@ fn a_deployment_that_comes_later_is_found_and_none_is_no_failure() {
     shop.await_condition("Delivering", "True FlowHealthy");
 }
 
-#[test]
-fn while_nothing_changes_nothing_is_written() {
-    let (shop, _operator) = Shop::healthy("steady");
-    let versions = || {
-        let kinds = "logshippings,deployments,configmaps,pods,replicasets,events.events.k8s.io";
-        let path = "--output=jsonpath={range .items[*]}{.kind}/{.metadata.name}={.metadata.resourceVersion}\n{end}";
-        shop.namespace.run(&["get", kinds, path])
-    };
-    // The Deployment controller is still counting pods at first.
-    let settled = wait::until("two looks are equal", PATIENCE, || {
-        let first = versions();
+/// What would change by any write.
+fn versions(shop: &Shop) -> String {
+    let kinds = "logshippings,deployments,configmaps,pods,replicasets,events.events.k8s.io";
+    let path = "--output=jsonpath={range .items[*]}{.kind}/{.metadata.name}={.metadata.resourceVersion}\n{end}";
+    shop.namespace.run(&["get", kinds, path])
+}
+
+/// Waits until the controllers have counted the pods.
+fn settled(shop: &Shop) -> String {
+    wait::until("two looks are equal", PATIENCE, || {
+        let first = versions(shop);
         let status = &shop.deployment()["status"];
-        let done = status["availableReplicas"] == 2 && status["updatedReplicas"] == 2 && status["replicas"] == 2;
-        (done && first == versions()).then_some(first)
-    });
+        let counted = ["availableReplicas", "updatedReplicas", "replicas"]
+            .iter()
+            .all(|count| status[count] == 2);
+        (counted && first == versions(shop)).then_some(first)
+    })
+}
+
+fn assert_quiet(shop: &Shop, settled: &str, time: Duration) {
     let began = Instant::now();
-    wait::until("ten seconds have passed", PATIENCE, || {
-        assert_eq!(versions(), settled);
-        (began.elapsed() > Duration::from_secs(10)).then_some(())
+    wait::until("the time has passed", PATIENCE, || {
+        assert_eq!(versions(shop), settled);
+        (began.elapsed() > time).then_some(())
     });
+}
+
+#[test]
+fn while_nothing_changes_nothing_is_written_not_even_by_a_new_operator() {
+    let (shop, operator) = Shop::healthy("steady");
+    let before = settled(&shop);
+    assert_quiet(&shop, &before, Duration::from_secs(10));
+    operator.stop();
+    let _operator = Operator::start(&shop.namespace);
+    assert_quiet(&shop, &before, Duration::from_secs(5));
+}
+
+#[test]
+fn pods_that_are_added_are_counted() {
+    let (shop, _operator) = Shop::healthy("scaled");
+    shop.namespace.run(&["scale", "deployment", "server", "--replicas=3"]);
+    shop.await_condition("ConfigLoaded", "True AllLoaded: 3 of 3 sidecars");
+    shop.namespace.run(&["scale", "deployment", "server", "--replicas=0"]);
+    shop.await_condition("ConfigLoaded", "False NoSidecars");
+    shop.await_condition("Delivering", "Unknown NoSidecars");
+    shop.await_condition("Ready", "True Healthy");
+}
+
+#[test]
+fn polling_and_nudging_can_be_switched_off() {
+    let shop = Shop::open("quiet");
+    let _operator = Operator::start_with(&shop.namespace, |settings| {
+        settings.poll = Switch::Off;
+        settings.nudge = Switch::Off;
+    });
+    shop.namespace.apply(super::shop::DEPLOYMENT);
+    shop.namespace.apply(LOG_SHIPPING);
+    shop.await_condition("Injected", "True AllInjected");
+    let written = || shop.config_map().map(|config_map| config_map["data"].to_string());
+    let before = wait::until("there is a configuration", PATIENCE, written);
+    shop.namespace
+        .apply(&LOG_SHIPPING.replace("loki.logging", "other.logging"));
+    wait::until_is("the configuration changes", PATIENCE, written, |now| {
+        now.as_ref() != Some(&before)
+    });
+    shop.await_condition("Ready", "True Healthy");
+    assert_eq!(
+        ["ConfigLoaded", "Delivering"].map(|kind| shop.namespace.condition("logs", kind)),
+        ["", ""]
+    );
+    for pod in shop.namespace.list("pods", "app=server") {
+        assert_eq!(
+            pod["metadata"]["annotations"]["logshipping.dev/config-revision"],
+            json!(null)
+        );
+    }
 }

@@ -112,3 +112,36 @@ fn of_two_log_shippings_only_the_deleted_one_goes() {
     shop.namespace.run(&["delete", "logshipping", "audit", "--timeout=30s"]);
     shop.await_clean(&original);
 }
+
+#[test]
+fn a_namespace_can_be_deleted_with_everything_in_it() {
+    let (shop, _operator, _) = injected("namespace");
+    shop.namespace
+        .run(&["delete", "namespace", shop.namespace.name(), "--timeout=60s"]);
+}
+
+#[test]
+fn a_deployment_that_is_replaced_by_one_of_the_same_name_is_injected_anew() {
+    let (shop, _operator, _) = injected("replaced");
+    let uid = |object: &serde_json::Value| super::shop::text(&object["metadata"]["uid"]);
+    let before = uid(&shop.deployment());
+    shop.namespace.run(&[
+        "delete",
+        "deployment",
+        "server",
+        "--cascade=foreground",
+        "--timeout=30s",
+    ]);
+    shop.namespace.apply(DEPLOYMENT);
+    let owner = || {
+        shop.config_map()
+            .map(|config_map| super::shop::text(&config_map["metadata"]["ownerReferences"][0]["uid"]))
+    };
+    let after = uid(&shop.deployment());
+    assert_ne!(before, after);
+    wait::until_is("its ConfigMap is its own", PATIENCE, owner, |owner| {
+        owner.as_ref() == Some(&after)
+    });
+    shop.await_condition("Ready", "True Healthy");
+    shop.await_condition("ConfigLoaded", "True AllLoaded: 2 of 2");
+}
