@@ -117,10 +117,17 @@ pub struct Settled {
 /// What one attempt to send came to, after `delivery.md` section 6: four meanings of a failure, and success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Stored, but for the records (index into [`Batch::records`]) that the destination refused by name or number.
-    Accepted { refused: Refusals },
+    /// Stored, but for the records (index into [`Batch::records`]) that the destination refused by name or number, and
+    /// why it did.
+    Accepted {
+        refused: Refusals,
+        failure: Option<Failure>,
+    },
     /// Passes by itself: back off and send the same again.
-    Retry { failure: Failure, after: Option<std::time::Duration> },
+    Retry {
+        failure: Failure,
+        after: Option<std::time::Duration>,
+    },
     /// Somebody has to act: the position stays, retry slowly, say it loudly.
     Blocked { failure: Failure },
     /// Too much at once: send the halves.

@@ -47,9 +47,10 @@ pub(super) fn of_status(response: &Response) -> Answer {
     }
 }
 
-pub(super) fn stored() -> Answer {
+pub(crate) fn stored() -> Answer {
     Answer::Accepted {
         refused: Refusals::None,
+        failure: None,
     }
 }
 

@@ -17,7 +17,7 @@ mod text;
 use bytes::Bytes;
 use pipeline::destination::{Kind, LineFormat};
 
-pub(crate) use answer::{of_transport, of_words};
+pub(crate) use answer::{of_transport, of_words, stored};
 pub use limits::Limits;
 
 use crate::batch::{Answer, Batch};

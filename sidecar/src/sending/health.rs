@@ -68,6 +68,11 @@ impl Health {
         *health.retries.entry(failure.reason.as_str()).or_default() += 1;
     }
 
+    /// Records were given up, and the destination said this; the others go on.
+    pub(crate) fn noted(&self, words: &str, now: Timestamp) {
+        self.lock().last_error = Some((now, words.to_owned()));
+    }
+
     /// A request took so long, whatever came of it.
     pub(crate) fn took(&self, duration: Duration) {
         self.lock().durations.observe(duration.as_secs_f64());

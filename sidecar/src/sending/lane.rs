@@ -162,7 +162,7 @@ impl Lane {
             self.pace.failed(generation, pause, self.chance.next(), Instant::now());
         }
         for given_up in self.window.judge(piece, &answer) {
-            self.given_up(&given_up, &answer);
+            self.given_up(&given_up, words(&answer));
         }
     }
 
@@ -184,12 +184,14 @@ impl Lane {
             pipeline = self.parts.pipeline,
             destination = self.destination,
             reason = failure.reason.as_str(),
-            message = failure.message,
+            error = failure.message,
             "the destination takes no records, they wait"
         );
     }
 
-    fn given_up(&self, given_up: &GivenUp, answer: &Answer) {
+    /// The words of the server are in the log and in the report, for nobody can ask the server again.
+    fn given_up(&self, given_up: &GivenUp, error: &str) {
+        self.parts.health.noted(error, Timestamp::now());
         let GivenUp {
             cause,
             records,
@@ -204,7 +206,7 @@ impl Lane {
             path = origin.path,
             from = bytes.start,
             to = bytes.end,
-            answer = ?answer,
+            error,
             "records were refused by the destination and are given up"
         );
     }
@@ -220,6 +222,17 @@ impl Lane {
             let _ = self.parts.settled.send((self.parts.id, settled));
             (self.parts.wake)();
         }
+    }
+}
+
+/// What the destination said against a request or a part of it.
+fn words(answer: &Answer) -> &str {
+    match answer {
+        Answer::Accepted { failure, .. } => failure.as_ref().map_or("", |failure| &failure.message),
+        Answer::Retry { failure, .. }
+        | Answer::Blocked { failure }
+        | Answer::Split { failure }
+        | Answer::Refused { failure } => &failure.message,
     }
 }
 

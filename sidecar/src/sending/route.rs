@@ -10,7 +10,7 @@ use pipeline::report::{DestinationState, FailureReason};
 use tokio::time::timeout;
 
 use super::{BuildError, Health};
-use crate::batch::{Answer, Refusals};
+use crate::batch::Answer;
 use crate::destination::{self, stdout};
 use crate::transport::{Client, Response};
 
@@ -70,9 +70,7 @@ async fn write(writer: &stdout::Writer, patience: Duration, health: &Health, tex
     loop {
         match timeout(patience, &mut write).await {
             Ok(Ok(())) => {
-                return Answer::Accepted {
-                    refused: Refusals::None,
-                };
+                return destination::stored();
             }
             Ok(Err(error)) => {
                 return Answer::Retry {

@@ -132,7 +132,7 @@ impl Window {
     /// Draws the conclusions from an answer. Returns the records given up by it.
     pub(super) fn judge(&mut self, piece: Piece, answer: &Answer) -> Vec<GivenUp> {
         match answer {
-            Answer::Accepted { refused } => self.accept(&piece, refused),
+            Answer::Accepted { refused, .. } => self.accept(&piece, refused),
             Answer::Retry { .. } | Answer::Blocked { .. } => {
                 self.make_ready(piece);
                 Vec::new()

@@ -76,7 +76,7 @@ impl Drop for Connection {
 
 impl Connection {
     fn is_usable(&self) -> bool {
-        self.sender.is_ready() && self.idle_since.elapsed() < IDLE_LIMIT
+        !self.sender.is_closed() && self.idle_since.elapsed() < IDLE_LIMIT
     }
 }
 
@@ -115,7 +115,7 @@ impl Client {
         if let Some(kept) = self.take_idle() {
             match self.exchange_on(kept, body.clone()).await {
                 Err(TransportError::Exchange { source, .. })
-                    if source.is_canceled() || source.is_incomplete_message() => {}
+                    if source.is_closed() || source.is_canceled() || source.is_incomplete_message() => {}
                 result => return result,
             }
         }
@@ -127,6 +127,8 @@ impl Client {
             address: self.endpoint.address(),
             source,
         };
+        // A kept connection wants its next request only once its driver has seen the end of the last answer.
+        connection.sender.ready().await.map_err(broken)?;
         let request = self.endpoint.request(Full::new(body));
         let answer = connection.sender.send_request(request).await.map_err(broken)?;
         let (head, body) = answer.into_parts();

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use http::header::CONTENT_TYPE;
 
 use super::BuildError;
-use crate::batch::{Batch, Origin};
+use crate::batch::{Batch, FileRange, Origin};
 use crate::transport::Endpoint;
 use labels::Labels;
 pub(super) use verdict::classify;
@@ -52,16 +52,16 @@ impl Loki {
 
     /// The records of each stream, in reading order, and their times set apart.
     pub(super) fn streams(&self, batch: &mut Batch) -> Vec<Vec<u32>> {
-        let names: Vec<String> = batch.files.iter().map(|file| self.labels.of(&file.origin)).collect();
-        let mut streams: Vec<(&str, Vec<u32>)> = Vec::new();
-        for (index, record) in (0_u32..).zip(&batch.records) {
-            let name = names[record.file as usize].as_str();
-            match streams.iter_mut().find(|(stream, _)| *stream == name) {
-                Some((_, records)) => records.push(index),
-                None => streams.push((name, vec![index])),
-            }
+        let mut numbers = HashMap::new();
+        let stream_of = |file: &FileRange| {
+            let next = numbers.len();
+            *numbers.entry(self.labels.of(&file.origin)).or_insert(next)
+        };
+        let stream_of_file: Vec<usize> = batch.files.iter().map(stream_of).collect();
+        let mut streams: Vec<Vec<u32>> = vec![Vec::new(); numbers.len()];
+        for (index, record) in (0..).zip(&batch.records) {
+            streams[stream_of_file[record.file as usize]].push(index);
         }
-        let streams: Vec<Vec<u32>> = streams.into_iter().map(|(_, records)| records).collect();
         if batch.files.len() > 1 {
             for records in &streams {
                 separate_times(batch, records);
@@ -117,7 +117,6 @@ impl Taken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::FileRange;
     use crate::destination::samples;
     use pipeline::destination::Loki as Settings;
 

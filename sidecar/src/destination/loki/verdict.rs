@@ -92,6 +92,7 @@ fn bad_request(response: &Response, body: &str) -> Answer {
     }
     Answer::Accepted {
         refused: Refusals::Count(ignored(body)),
+        failure: Some(failure(FailureReason::Refused)),
     }
 }
 

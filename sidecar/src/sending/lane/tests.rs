@@ -286,6 +286,25 @@ async fn loki_gets_several_requests_at_once_and_http_one() {
     assert_eq!(server.seen().len(), 1);
 }
 
+#[tokio::test]
+async fn as_many_connections_as_requests_at_once_are_enough() {
+    let server = Server::start(|_| STORED).await;
+    let loki = Loki {
+        url: server.url(),
+        ..Loki::default()
+    };
+    let bench = Bench::start(&pipeline::Destination {
+        http: None,
+        loki: Some(loki),
+        ..http(String::new())
+    });
+    for sequence in 0..200 {
+        bench.send(sequence, &[b"line"]).await;
+    }
+    bench.settled(200).await;
+    assert!(server.seen().iter().all(|seen| seen.connection < 4));
+}
+
 async fn until(what: impl Fn() -> bool) {
     let fulfilled = async {
         while !what() {

@@ -6,7 +6,7 @@ use pipeline::report::FailureReason;
 
 use super::*;
 use crate::batch::Failure;
-use crate::destination::samples;
+use crate::destination::{self, samples};
 
 fn batch(sequence: u64, records: usize) -> Batch {
     let lines: Vec<String> = (0..records).map(|index| format!("line {index}")).collect();
@@ -35,9 +35,7 @@ fn failure() -> Failure {
 }
 
 fn accepted() -> Answer {
-    Answer::Accepted {
-        refused: Refusals::None,
-    }
+    destination::stored()
 }
 
 fn refused() -> Answer {
@@ -220,6 +218,7 @@ fn the_oldest_are_taken_for_those_that_a_store_only_counted() {
     let mut window = holding(&[(1, 4)]);
     let answer = Answer::Accepted {
         refused: Refusals::Count(2),
+        failure: Some(failure()),
     };
     let piece = window.next().unwrap();
     let given_up = window.judge(piece, &answer);

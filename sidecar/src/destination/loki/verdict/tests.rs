@@ -31,6 +31,7 @@ fn refused_count(answer: &Answer) -> Option<usize> {
     match answer {
         Answer::Accepted {
             refused: Refusals::Count(count),
+            failure: Some(_),
         } => Some(*count),
         _ => None,
     }
