@@ -16,7 +16,9 @@ fn main() -> anyhow::Result<ExitCode> {
         }),
         Command::Check(arguments) => {
             let errors = check::errors_in(&arguments.config);
-            errors.iter().for_each(|error| eprintln!("{error}"));
+            for error in &errors {
+                eprintln!("{error}");
+            }
             Ok(if errors.is_empty() {
                 ExitCode::SUCCESS
             } else {

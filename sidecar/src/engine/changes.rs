@@ -1,9 +1,10 @@
 //! What happened to names and files: events, and looks at files without them.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use crate::reading::facts::Facts;
-use crate::reading::watcher::{Change, What};
+use crate::reading::watcher::{Change, WatchId, What};
 
 use super::clock::Now;
 use super::files::{FileId, Seen};
@@ -17,6 +18,17 @@ const LET_GO_AFTER: Duration = Duration::from_secs(10);
 const CLOSE_AFTER: Duration = Duration::from_secs(300);
 /// So many of them may be open all the same.
 const IDLE_DESCRIPTORS: usize = 256;
+
+type Name = (WatchId, OsString);
+
+/// A file that is being renamed.
+#[derive(Debug)]
+pub(super) struct Mover {
+    /// What was known under the old name.
+    id: Option<FileId>,
+    /// The path that it is followed as.
+    path: String,
+}
 
 impl Engine {
     /// Takes the kernel's events, when the time to gather them is over.
@@ -40,6 +52,7 @@ impl Engine {
                 self.config_watch = None;
             }
             self.names.retain(|(known, _), _| *known != watch);
+            self.owed.retain(|(known, _), _| *known != watch);
             self.due.rescan = now.instant;
         }
         for change in changes.list {
@@ -68,17 +81,15 @@ impl Engine {
             (What::Modified, None) => self.look_at_name(&name, now),
             (What::Closed, None) => {}
             (What::Appeared { cookie }, _) => {
-                if let Some((id, _)) = self.moved.remove(&cookie) {
-                    self.renamed(id, &name);
+                if let Some((mover, _)) = self.moved.remove(&cookie) {
+                    self.arrived(mover, &name, now);
                 }
                 self.look_at_name(&name, now);
             }
-            (What::Gone { cookie }, _) => {
-                if let Some(id) = self.names.remove(&name) {
-                    self.dirty.insert(id);
-                    if cookie != 0 {
-                        self.moved.insert(cookie, (id, now.instant));
-                    }
+            (What::Gone { cookie }, known) => {
+                let mover = self.leaves(&name, known);
+                if let Some(mover) = mover.filter(|_| cookie != 0) {
+                    self.moved.insert(cookie, (mover, now.instant));
                 }
             }
         }
@@ -93,8 +104,35 @@ impl Engine {
         }
     }
 
-    /// A tailed file got another name; it is read to its end under it, whether the name matches or not.
-    fn renamed(&mut self, id: FileId, name: &(crate::reading::watcher::WatchId, std::ffi::OsString)) {
+    /// A name of ours is gone.
+    fn leaves(&mut self, name: &Name, known: Option<FileId>) -> Option<Mover> {
+        self.names.remove(name);
+        let owed = self.owed.remove(name);
+        let path = owed.or_else(|| {
+            let id = known?;
+            self.dirty.insert(id);
+            let mut sources = self.running.iter().flat_map(|running| &running.sources);
+            sources.find_map(|source| Some(source.tails.get(&id)?.origin.path.clone()))
+        });
+        let path = path.or_else(|| {
+            let mut sources = self.running.iter().flat_map(|running| &running.sources);
+            sources.find_map(|source| source.walk.match_of(name.0, &name.1))
+        })?;
+        Some(Mover { id: known, path })
+    }
+
+    /// What had a name of ours has another one now. It is followed to its end under it, whether the name matches or
+    /// not. Events are late: what stands there may be a later file than the event is about, and be known or not.
+    fn arrived(&mut self, mover: Mover, name: &Name, now: Now) {
+        if let Some(id) = mover.id {
+            self.renamed(id, name);
+        }
+        if !self.adopt_renamed(&mover.path, name, now) {
+            self.owed.insert(name.clone(), mover.path);
+        }
+    }
+
+    fn renamed(&mut self, id: FileId, name: &Name) {
         self.names.insert(name.clone(), id);
         self.dirty.insert(id);
         for source in self.running.iter_mut().flat_map(|running| &mut running.sources) {

@@ -24,6 +24,10 @@ const MAX_FILES: usize = 50_000;
 const SUSPECT_LOOK: Duration = Duration::from_millis(100);
 /// A copy that doesn't grow for so long is a file of its own.
 const SUSPECT_PATIENCE: Duration = Duration::from_secs(2);
+/// The same for one with so few bytes that they tell little.
+const SHORT_PATIENCE: Duration = Duration::from_millis(200);
+/// A file that goes on growing isn't held back longer.
+const SUSPECT_AT_LAST: Duration = Duration::from_secs(10);
 
 /// Which source of which pipeline.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +42,10 @@ pub(crate) struct Suspect {
     source: SourceId,
     entry: Entry,
     size: u64,
+    /// If it doesn't grow.
     until: Instant,
+    /// In any case.
+    at_last: Instant,
     pub(super) look_at: Instant,
 }
 
@@ -161,9 +168,10 @@ impl Engine {
                 return;
             }
             let head = start::read_head(&fd, HEAD);
-            let suspicious = self.is_suspicious(at, &head, facts.size);
-            if caution == Caution::Wait && suspicious {
-                return self.suspect(at, entry, facts.size, now);
+            if caution == Caution::Wait
+                && let Some(patience) = self.suspicion(at, &head, facts.size)
+            {
+                return self.suspect(at, entry, (facts.size, patience), now);
             }
             self.files.insert(fd, &facts, head, now)
         };
@@ -216,16 +224,46 @@ impl Engine {
         tracing::debug!(path, size = file.size, at = now.wall, "a file is followed");
     }
 
-    fn is_suspicious(&self, at: At, head: &[u8], size: u64) -> bool {
-        let running = &self.running[at.running];
-        let source = running.sources[at.source].id;
-        running
-            .lanes
-            .iter()
-            .any(|lane| start::may_become_copy(lane, source, &self.files, head, size))
+    /// Follows what stands at a name that doesn't match, because it came from one that does. False if nothing does.
+    pub(super) fn adopt_renamed(&mut self, path: &str, (watch, name): &(WatchId, OsString), now: Now) -> bool {
+        let mut found = false;
+        for at in self.sources() {
+            let walk = &mut self.running[at.running].sources[at.source].walk;
+            let Some((volume, resolved)) = walk.place(*watch, name).filter(|_| walk.matches(path)) else {
+                continue;
+            };
+            let Ok(opened) = walk.volumes[volume].open_file(&resolved) else {
+                continue;
+            };
+            found = true;
+            let entry = Entry {
+                path: path.to_owned(),
+                name: name.clone(),
+                volume,
+                resolved,
+                watch: Some(*watch),
+                inode: opened.facts.id.inode,
+                is_match: true,
+            };
+            self.adopt(at, &entry, opened, Caution::Decide, now);
+        }
+        found
     }
 
-    fn suspect(&mut self, at: At, entry: &Entry, size: u64, now: Now) {
+    /// How long a file may be held back because it may become a copy of another.
+    fn suspicion(&self, at: At, head: &[u8], size: u64) -> Option<Duration> {
+        let running = &self.running[at.running];
+        let source = running.sources[at.source].id;
+        let is_suspicious = running
+            .lanes
+            .iter()
+            .any(|lane| start::may_become_copy(lane, source, &self.files, head, size));
+        // A short beginning that is the same by chance costs little; nothing at all costs nothing.
+        let is_short = (1..start::LEAST_HEAD as u64).contains(&size);
+        is_suspicious.then_some(if is_short { SHORT_PATIENCE } else { SUSPECT_PATIENCE })
+    }
+
+    fn suspect(&mut self, at: At, entry: &Entry, (size, patience): (u64, Duration), now: Now) {
         let source = self.running[at.running].sources[at.source].id;
         if let Some(known) = self
             .suspects
@@ -233,7 +271,7 @@ impl Engine {
             .find(|known| known.source == source && known.entry.path == entry.path)
         {
             if known.size != size {
-                (known.size, known.until) = (size, now.instant + SUSPECT_PATIENCE);
+                (known.size, known.until) = (size, (now.instant + patience).min(known.at_last));
             }
             return;
         }
@@ -241,7 +279,8 @@ impl Engine {
             source,
             entry: entry.clone(),
             size,
-            until: now.instant + SUSPECT_PATIENCE,
+            until: now.instant + patience,
+            at_last: now.instant + SUSPECT_AT_LAST,
             look_at: now.instant + SUSPECT_LOOK,
         });
     }

@@ -44,6 +44,7 @@ use crate::configuration::ConfigFile;
 use crate::logging::Logging;
 use crate::reading::watcher::{WatchId, Watcher};
 
+use changes::Mover;
 use clock::Now;
 use discover::Suspect;
 use files::{FileId, Files};
@@ -104,8 +105,10 @@ pub(crate) struct Engine {
     files: Files,
     /// What the watched names mean.
     names: HashMap<(WatchId, OsString), FileId>,
-    /// Files whose old name is gone and whose new one wasn't seen yet, by the rename's cookie.
-    moved: HashMap<u32, (FileId, Instant)>,
+    /// What is on its way from one name to another, by the rename's cookie.
+    moved: HashMap<u32, (Mover, Instant)>,
+    /// Names under which a file of ours stands that wasn't opened yet, and the path it matched as.
+    owed: HashMap<(WatchId, OsString), String>,
     /// Files to look at.
     dirty: BTreeSet<FileId>,
     /// Files that may be copies under way.
@@ -171,6 +174,7 @@ impl Engine {
             files: Files::default(),
             names: HashMap::new(),
             moved: HashMap::new(),
+            owed: HashMap::new(),
             dirty: BTreeSet::new(),
             suspects: Vec::new(),
             draining: None,

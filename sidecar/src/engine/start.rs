@@ -14,7 +14,7 @@ use super::saved::{Candidate, Saved};
 use super::source::{Source, SourceId, Walked};
 
 /// A shorter beginning is too easily the same by chance.
-const LEAST_HEAD: usize = 64;
+pub(super) const LEAST_HEAD: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start {
@@ -97,12 +97,12 @@ fn copied(lane: &Lane, source: SourceId, file: &File) -> Option<Position> {
     lane.reading(source).find(is_copy).map(|(cursor, _)| cursor.position())
 }
 
-/// The file begins like one that is being read, and has less than was read of it.
+/// The file begins like one that is being read, as far as it goes, and has less than was read of that.
 pub(super) fn may_become_copy(lane: &Lane, source: SourceId, files: &Files, head: &[u8], size: u64) -> bool {
     lane.reading(source).any(|(cursor, id)| {
         let known = files.get(id).map_or(&[][..], |file| &file.head);
         let compared = known.len().min(head.len());
-        size < cursor.read && compared >= LEAST_HEAD && known[..compared] == head[..compared]
+        size < cursor.read && known[..compared] == head[..compared]
     })
 }
 

@@ -102,6 +102,18 @@ impl Walk {
         Some((directory.volume, directory.resolved.join(name)))
     }
 
+    /// The path of a name in a watched directory, if it is a match.
+    pub(crate) fn match_of(&self, directory: WatchId, name: &OsStr) -> Option<String> {
+        self.by_watch.get(&directory)?.iter().find_map(|parent| {
+            let name = name.to_string_lossy();
+            let path = format!("{parent}/{name}");
+            let step = self
+                .patterns
+                .step(&self.directories.get(parent)?.positions, &name, &path);
+            step.is_match.then_some(path)
+        })
+    }
+
     /// Whether the patterns take a path, wherever it is.
     pub(crate) fn matches(&self, path: &str) -> bool {
         let (mut positions, mut whole, mut is_match) = (self.patterns.root(), String::new(), false);

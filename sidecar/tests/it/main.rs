@@ -1,0 +1,18 @@
+//! The real program on real files: each test starts it in a directory of its own.
+
+#[cfg(test)]
+mod collector;
+#[cfg(test)]
+mod confinement;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod resume;
+#[cfg(test)]
+mod rotation;
+#[cfg(test)]
+mod unterminated;

@@ -1,0 +1,72 @@
+//! A process that was killed goes on where it was.
+
+use std::fs;
+
+use crate::collector::Collector;
+use crate::harness::{Arrived, Sidecar, Workspace, assert_balanced, lines_out, numbered, stdout, until};
+
+#[test]
+fn kill_9_loses_nothing_and_repeats_at_most_the_window() {
+    let mut workspace = Workspace::new();
+    let collector = Collector::start();
+    let mut destination = collector.destination();
+    destination["batch"] = serde_json::json!({"maxBytes": "64Ki"});
+    workspace.configure(&[workspace.pipeline("p", &destination)]);
+    let (total, kills) = (200_000, 4_usize);
+    workspace.append("a.log", &(0..total).map(numbered).collect::<String>());
+    for kill in 1..=kills {
+        let sidecar = Sidecar::start(&workspace);
+        let least = usize::try_from(total).unwrap() * kill / (kills + 2);
+        until("some progress", || (collector.count() > least).then_some(()));
+        sidecar.kill();
+    }
+    let sidecar = Sidecar::start(&workspace);
+    sidecar.report_until("an empty backlog", |report| {
+        report["state"] == "running" && report["pipelines"][0]["destinations"][0]["pendingBytes"] == 0
+    });
+    let arrived = Arrived::of(collector.lines());
+    assert_eq!(arrived.missing(total), Vec::<u64>::new());
+    let window = ((64 << 10) + (1 << 20)) / numbered(0).len() as u64 + 1;
+    let bound = window * kills as u64;
+    assert!(
+        arrived.duplicates() <= bound,
+        "{} duplicates, {bound} allowed",
+        arrived.duplicates()
+    );
+    assert_balanced(&sidecar.report().unwrap());
+}
+
+#[test]
+fn a_file_that_was_renamed_while_we_were_down_is_read_to_its_end() {
+    let mut workspace = Workspace::new();
+    workspace.configure(&[workspace.pipeline("p", &stdout())]);
+    workspace.append("a.log", &numbered(0));
+    let sidecar = Sidecar::start(&workspace);
+    lines_out(&workspace, 1);
+    assert_eq!(sidecar.terminate().code(), Some(0));
+    workspace.append("a.log", &numbered(1));
+    // The new name is none that the globs take.
+    fs::rename(workspace.log("a.log"), workspace.log("a.log.1")).unwrap();
+    workspace.append("a.log", &numbered(2));
+    let _sidecar = Sidecar::start(&workspace);
+    let arrived = Arrived::of(lines_out(&workspace, 3));
+    assert_eq!((arrived.missing(3), arrived.duplicates()), (vec![], 0));
+}
+
+#[test]
+fn counters_survive_a_restart() {
+    let mut workspace = Workspace::new();
+    workspace.configure(&[workspace.pipeline("p", &stdout())]);
+    let text: String = (0..1_000).map(numbered).collect();
+    workspace.append("a.log", &text);
+    for _ in 0..2 {
+        let sidecar = Sidecar::start(&workspace);
+        let report = sidecar.report_until("all of it", |report| {
+            report["pipelines"][0]["destinations"][0]["acknowledgedBytes"] == text.len()
+        });
+        assert_balanced(&report);
+        assert_eq!(report["pipelines"][0]["destinations"][0]["acknowledgedRecords"], 1_000);
+        assert_eq!(sidecar.terminate().code(), Some(0));
+    }
+    assert_eq!(workspace.output().lines().count(), 1_000);
+}

@@ -1,0 +1,137 @@
+//! Files that are renamed, deleted, truncated and copied while they are read.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+
+use crate::collector::Collector;
+use crate::harness::{Arrived, Sidecar, Workspace, assert_balanced, lines_out, numbered, stdout, until};
+
+#[test]
+fn rename_rotation_under_load_loses_and_repeats_nothing() {
+    let mut workspace = Workspace::new();
+    let collector = Collector::start();
+    workspace.configure(&[workspace.pipeline("p", &collector.destination())]);
+    let sidecar = Sidecar::start(&workspace);
+    sidecar.report_until("state running", |report| report["state"] == "running");
+    let (total, per_file) = (100_000, 5_000);
+    for start in (0..total).step_by(per_file) {
+        let end = start + per_file as u64;
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(workspace.log("a.log"))
+            .unwrap();
+        for number in start..end - 10 {
+            file.write_all(numbered(number).as_bytes()).unwrap();
+        }
+        // The glob takes none of the rotated names, and a busy machine may show us a file only under the third of them.
+        let name = |index: u64| workspace.log(&format!("a.log.{index}"));
+        for index in (1..=start / per_file as u64).rev() {
+            fs::rename(name(index), name(index + 1)).unwrap();
+        }
+        fs::rename(workspace.log("a.log"), name(1)).unwrap();
+        // The writer goes on for a while before it opens the new file.
+        (end - 10..end).for_each(|number| file.write_all(numbered(number).as_bytes()).unwrap());
+    }
+    let arrived = until("all lines", || {
+        (collector.count() as u64 >= total).then(|| Arrived::of(collector.lines()))
+    });
+    assert_eq!((arrived.missing(total), arrived.duplicates()), (vec![], 0));
+    let report = sidecar.report_until("an empty backlog", |report| {
+        report["pipelines"][0]["destinations"][0]["pendingBytes"] == 0
+    });
+    assert_balanced(&report);
+}
+
+#[test]
+fn a_deleted_file_is_read_to_its_end_when_the_destination_is_back() {
+    let mut workspace = Workspace::new();
+    let collector = Collector::start();
+    collector.answer(503);
+    workspace.configure(&[workspace.pipeline("p", &collector.destination())]);
+    let sidecar = Sidecar::start(&workspace);
+    workspace.append("a.log", &(0..20_000).map(numbered).collect::<String>());
+    sidecar.report_until("the backlog", |report| {
+        report["pipelines"][0]["sources"][0]["files"] == 1
+    });
+    fs::remove_file(workspace.log("a.log")).unwrap();
+    workspace.append("a.log", &numbered(20_000));
+    sidecar.report_until("held bytes", |report| {
+        report["heldDeletedBytes"].as_u64() > Some(1 << 20)
+    });
+    collector.answer(204);
+    until("all lines", || {
+        (collector.count() >= 20_001 && Arrived::of(collector.lines()).missing(20_001).is_empty()).then_some(())
+    });
+    sidecar.report_until("no held bytes", |report| report["heldDeletedBytes"] == 0);
+}
+
+#[test]
+fn a_truncated_file_is_read_from_its_beginning() {
+    let mut workspace = Workspace::new();
+    workspace.configure(&[workspace.pipeline("p", &stdout())]);
+    workspace.append("a.log", "one\ntwo\n");
+    let _sidecar = Sidecar::start(&workspace);
+    lines_out(&workspace, 2);
+    OpenOptions::new()
+        .write(true)
+        .open(workspace.log("a.log"))
+        .unwrap()
+        .set_len(0)
+        .unwrap();
+    workspace.append("a.log", "new\n");
+    assert_eq!(lines_out(&workspace, 3), ["one", "two", "new"]);
+}
+
+#[test]
+fn truncate_and_refill_between_two_looks_is_noticed() {
+    let mut workspace = Workspace::new();
+    workspace.configure(&[workspace.pipeline("p", &stdout())]);
+    workspace.append("a.log", "first content\n");
+    let _sidecar = Sidecar::start(&workspace);
+    lines_out(&workspace, 1);
+    // One event at most is seen: the file is longer than before, with another content.
+    fs::write(workspace.log("a.log"), "other content, and longer\n").unwrap();
+    assert_eq!(lines_out(&workspace, 2), ["first content", "other content, and longer"]);
+}
+
+#[test]
+fn the_copy_of_a_copytruncate_is_not_sent_again() {
+    let mut workspace = Workspace::new();
+    let mut pipeline = workspace.pipeline("p", &stdout());
+    pipeline["sources"][0]["paths"] = serde_json::json!(["/var/log/*"]);
+    workspace.configure(&[pipeline]);
+    workspace.append("a.log", &(0..5_000).map(numbered).collect::<String>());
+    let _sidecar = Sidecar::start(&workspace);
+    lines_out(&workspace, 5_000);
+    fs::copy(workspace.log("a.log"), workspace.log("a.log.1")).unwrap();
+    OpenOptions::new()
+        .write(true)
+        .open(workspace.log("a.log"))
+        .unwrap()
+        .set_len(0)
+        .unwrap();
+    workspace.append("a.log", &(5_000..5_010).map(numbered).collect::<String>());
+    let arrived = Arrived::of(lines_out(&workspace, 5_010));
+    assert_eq!((arrived.missing(5_010), arrived.duplicates()), (vec![], 0));
+}
+
+#[test]
+fn a_hole_that_a_truncate_leaves_is_no_content() {
+    let mut workspace = Workspace::new();
+    workspace.configure(&[workspace.pipeline("p", &stdout())]);
+    // Without O_APPEND, the writer goes on at its old offset.
+    let mut writer = fs::File::create(workspace.log("a.log")).unwrap();
+    let text: String = (0..1_000).map(numbered).collect();
+    writer.write_all(text.as_bytes()).unwrap();
+    let sidecar = Sidecar::start(&workspace);
+    lines_out(&workspace, 1_000);
+    writer.set_len(0).unwrap();
+    writer.write_all(numbered(1_000).as_bytes()).unwrap();
+    let arrived = Arrived::of(lines_out(&workspace, 1_001));
+    assert_eq!(arrived.missing(1_001), Vec::<u64>::new());
+    let report = sidecar.report_until("an empty backlog", |report| {
+        report["pipelines"][0]["destinations"][0]["pendingBytes"] == 0
+    });
+    assert_balanced(&report);
+}
