@@ -23,7 +23,7 @@ use self::kinds::{ConfigMaps, Deployments, Watched};
 pub(crate) use self::index::{Index, Wakes};
 pub(crate) use self::key::{PodKey, ShippingKey, TargetKey};
 pub(crate) use self::pod::{SidecarCondition, SidecarPod};
-pub(crate) use self::shipping::{ShippingEntry, ShippingLife};
+pub(crate) use self::shipping::{ShippingEntry, ShippingLife, SpecNames};
 use crate::observed::{Observed, Shipping};
 use crate::poll::Sighting;
 use crate::queue::Queue;

@@ -19,12 +19,18 @@ pub(crate) struct ShippingEntry {
     pub(crate) resource_version: Option<String>,
     /// All that are on the object, other people's too.
     pub(crate) finalizers: Vec<String>,
-    /// Names of the destinations: only these may appear in the status.
-    pub(crate) destinations: Vec<String>,
+    pub(crate) names: SpecNames,
     /// None where it can't be read; it then selects nothing new, and what carries it already keeps it.
     selector: Option<Selector>,
     pub(crate) verdict: Result<Accepted, Vec<FieldError>>,
     pub(crate) status: Option<LogShippingStatus>,
+}
+
+/// Names that the specification contains: no others may appear in the status, whatever a sidecar says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SpecNames {
+    pub(crate) sources: Vec<String>,
+    pub(crate) destinations: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +57,10 @@ impl ShippingEntry {
         }
         entry.selector = selector.ok().filter(|selector| !selector.selects_all());
         entry.status.clone_from(&shipping.status);
-        entry.destinations = shipping
-            .spec
-            .destinations
-            .iter()
-            .map(|destination| destination.name.clone())
-            .collect();
+        entry.names = SpecNames {
+            sources: shipping.spec.sources.iter().map(|source| source.name.clone()).collect(),
+            destinations: shipping.spec.destinations.iter().map(|one| one.name.clone()).collect(),
+        };
         entry
     }
 
@@ -77,7 +81,7 @@ impl ShippingEntry {
             },
             resource_version: metadata.resource_version.clone(),
             finalizers: metadata.finalizers.clone().unwrap_or_default(),
-            destinations: Vec::new(),
+            names: SpecNames::default(),
             selector: None,
             verdict,
             status: None,

@@ -164,7 +164,7 @@ fn number(count: usize) -> i32 {
 
 /// How each destination of the spec does; names that only a sidecar knows don't appear.
 fn destinations(summed: &Summed<'_>) -> Vec<DestinationStatus> {
-    let rows = summed.overview.destinations.iter().map(|name| {
+    let rows = summed.overview.names.destinations.iter().map(|name| {
         let seen: Vec<_> = summed
             .pods
             .iter()

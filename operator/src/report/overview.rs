@@ -5,7 +5,7 @@ use crds::status::LogShippingStatus;
 use k8s_openapi::api::apps::v1::Deployment;
 use pipeline::validate::FieldError;
 
-use crate::observe::{Index, ShippingEntry, ShippingKey, SidecarPod, TargetKey};
+use crate::observe::{Index, ShippingEntry, ShippingKey, SidecarPod, SpecNames, TargetKey};
 use crate::observed::{Life, SidecarContainer};
 use crate::plan::{Finding, ShippingState, Standing};
 use crate::poll::Sighting;
@@ -20,7 +20,7 @@ pub(crate) struct Overview<'a> {
     pub(crate) pipeline: String,
     pub(crate) generation: Option<i64>,
     pub(crate) verdict: &'a Result<Accepted, Vec<FieldError>>,
-    pub(crate) destinations: &'a [String],
+    pub(crate) names: &'a SpecNames,
     pub(crate) targets: Vec<TargetView<'a>>,
     pub(crate) polling: Switch,
     /// What was said before: times are taken over from it.
@@ -107,7 +107,7 @@ impl<'a> Overview<'a> {
             pipeline: wanted.pipeline,
             generation: entry.generation,
             verdict: &entry.verdict,
-            destinations: &entry.destinations,
+            names: &entry.names,
             polling,
             previous,
         }

@@ -6,7 +6,7 @@ use crds::conditions::Reason;
 use pipeline::report::{DestinationState, FailureReason};
 
 use super::{Overview, PodView, TargetView};
-use crate::observe::SidecarCondition;
+use crate::observe::{SidecarCondition, SpecNames};
 use crate::observed::SidecarContainer;
 use crate::plan::Finding;
 use crate::poll::{DestinationSeen, PipelineSeen};
@@ -154,7 +154,7 @@ pub(super) fn judge<'a>(overview: &'a Overview<'a>, target: &'a TargetView<'a>) 
             target: target.name,
             running: running(pod),
             load: load(overview, pod, pipeline, &place),
-            delivery: delivery(pod, pipeline, &place),
+            delivery: delivery(overview.names, pod, pipeline, &place),
         }
     })
 }
@@ -260,12 +260,16 @@ fn load(overview: &Overview<'_>, pod: &PodView<'_>, pipeline: Option<&PipelineSe
     }
 }
 
-fn delivery(pod: &PodView<'_>, pipeline: Option<&PipelineSeen>, place: &Place<'_>) -> Delivery {
+fn delivery(names: &SpecNames, pod: &PodView<'_>, pipeline: Option<&PipelineSeen>, place: &Place<'_>) -> Delivery {
     if let Some(finding) = unseen(pod, place) {
         return Delivery::Unseen(finding);
     }
     let Some(pipeline) = pipeline else {
-        return Delivery::Unseen(place.finding(Reason::NotObserved, "the sidecar has not reported yet"));
+        let what = match pod.sighting.and_then(|sighting| sighting.seen.as_ref()) {
+            Some(_) => "the sidecar doesn't run the configuration of this LogShipping yet",
+            None => "the sidecar has not been heard of yet",
+        };
+        return Delivery::Unseen(place.finding(Reason::NotObserved, what));
     };
     let unreadable = pipeline.unreadable.iter().map(|(source, file)| {
         place.finding(
@@ -273,7 +277,9 @@ fn delivery(pod: &PodView<'_>, pipeline: Option<&PipelineSeen>, place: &Place<'_
             &format!(
                 "source {source}: {} can't be read: {}; let the application write files that the sidecar's user may \
                  read, or set spec.sidecar.runAsUser",
-                file.path, file.error
+                file.path,
+                file.error,
+                source = named(source, &names.sources),
             ),
         )
     });
@@ -282,8 +288,17 @@ fn delivery(pod: &PodView<'_>, pipeline: Option<&PipelineSeen>, place: &Place<'_
         destinations: pipeline
             .destinations
             .iter()
-            .map(|(name, seen)| (name.clone(), destination(name, seen, place)))
+            .map(|(name, seen)| (name.clone(), destination(named(name, &names.destinations), seen, place)))
             .collect(),
+    }
+}
+
+/// What a name is called in messages.
+fn named<'a>(name: &'a str, known: &[String]) -> &'a str {
+    if known.iter().any(|one| one == name) {
+        name
+    } else {
+        "(not in the specification)"
     }
 }
 

@@ -12,7 +12,7 @@ use pipeline::validate::FieldError;
 use serde_json::json;
 
 use super::{Overview, PodView, Stand, TargetView, report};
-use crate::observe::{SidecarCondition, SidecarPod};
+use crate::observe::{SidecarCondition, SidecarPod, SpecNames};
 use crate::observed::{self, Life, SidecarContainer};
 use crate::plan::Finding;
 use crate::poll::{PollError, Sighting};
@@ -23,6 +23,12 @@ type Outcome = Result<(), Box<dyn Error>>;
 type Verdict = Result<Accepted, Vec<FieldError>>;
 
 const NEW: &str = "the new one";
+
+/// A specification whose names don't matter.
+static ANONYMOUS: SpecNames = SpecNames {
+    sources: Vec::new(),
+    destinations: Vec::new(),
+};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap_or_default()
@@ -96,13 +102,13 @@ fn view<'a>(pod: &'a SidecarPod, sighting: Option<&'a Sighting>) -> PodView<'a> 
     }
 }
 
-fn overview<'a>(verdict: &'a Verdict, destinations: &'a [String], targets: Vec<TargetView<'a>>) -> Overview<'a> {
+fn overview<'a>(verdict: &'a Verdict, names: &'a SpecNames, targets: Vec<TargetView<'a>>) -> Overview<'a> {
     Overview {
         namespace: "shop",
         pipeline: "shop/logs".to_owned(),
         generation: Some(3),
         verdict,
-        destinations,
+        names,
         targets,
         polling: Switch::On,
         previous: None,
@@ -194,7 +200,7 @@ fn one_pod_decides_what_is_said() -> Outcome {
     for (state, sighting, [loaded, delivering, ready, column]) in cases {
         let pod = pod("server-1", state);
         let targets = vec![target("server", Stand::Injected, vec![view(&pod, sighting)])];
-        let status = report(&overview(&verdict, &[], targets), at(0)).status;
+        let status = report(&overview(&verdict, &ANONYMOUS, targets), at(0)).status;
         let expected = [
             "Accepted True Valid".to_owned(),
             "Injected True AllInjected".to_owned(),
@@ -214,7 +220,7 @@ fn without_polling_nothing_is_claimed_about_sidecars() -> Outcome {
     let pod = pod("server-1", SidecarCondition::Running);
     let mut overview = overview(
         &verdict,
-        &[],
+        &ANONYMOUS,
         vec![target("server", Stand::Injected, vec![view(&pod, None)])],
     );
     overview.polling = Switch::Off;
@@ -238,7 +244,7 @@ fn a_sidecar_that_cannot_be_asked_holds_back_ready_for_a_minute_only() -> Outcom
     let build = || {
         overview(
             &verdict,
-            &[],
+            &ANONYMOUS,
             vec![target("server", Stand::Injected, vec![view(&pod, Some(&silent))])],
         )
     };
@@ -271,7 +277,7 @@ fn the_time_of_a_condition_moves_with_its_status_only() -> Outcome {
     for (second, sighting) in [(10, &healthy), (20, &idle), (30, &down)] {
         let mut overview = overview(
             &verdict,
-            &[],
+            &ANONYMOUS,
             vec![target("server", Stand::Injected, vec![view(&pod, Some(sighting))])],
         );
         overview.previous = previous.as_ref();
@@ -299,7 +305,7 @@ fn the_worst_targets_come_first_and_keep_their_time() -> Outcome {
     });
     let mut targets: Vec<_> = names.iter().map(|name| target(name, skipped(), Vec::new())).collect();
     targets[17].stand = refused;
-    let mut overview = overview(&verdict, &[], targets);
+    let mut overview = overview(&verdict, &ANONYMOUS, targets);
     let first = report(&overview, at(10)).status;
     assert_eq!(first.worst.len(), 20);
     assert_eq!(
@@ -324,7 +330,11 @@ fn what_cannot_be_used_is_said_with_its_path_and_what_runs_on() -> Outcome {
     let mut running = view(&pod, Some(&healthy));
     running.expected = Some("the old one");
     let status = report(
-        &overview(&verdict, &[], vec![target("server", Stand::Injected, vec![running])]),
+        &overview(
+            &verdict,
+            &ANONYMOUS,
+            vec![target("server", Stand::Injected, vec![running])],
+        ),
         at(0),
     )
     .status;
@@ -346,9 +356,32 @@ fn what_cannot_be_used_is_said_with_its_path_and_what_runs_on() -> Outcome {
 }
 
 #[test]
+fn names_that_only_a_sidecar_knows_are_not_repeated() -> Outcome {
+    let verdict = accepted()?;
+    let pod = pod("server-1", SidecarCondition::Running);
+    let down = heard(
+        NEW,
+        &json!({"state": "blocked", "lastError": {"at": "", "message": "401"}}),
+    )?;
+    let targets = vec![target("server", Stand::Injected, vec![view(&pod, Some(&down))])];
+    let status = report(&overview(&verdict, &ANONYMOUS, targets), at(0)).status;
+    let message = condition(&status, ConditionType::Delivering).map(|condition| condition.message.clone());
+    let message = message.unwrap_or_default();
+    assert!(
+        message.contains("destination (not in the specification) fails: 401"),
+        "{message}"
+    );
+    assert_eq!(status.destinations, []);
+    Ok(())
+}
+
+#[test]
 fn destinations_are_summed_up_by_their_name_in_the_specification() -> Outcome {
     let verdict = accepted()?;
-    let names = ["loki".to_owned(), "unheard".to_owned()];
+    let names = SpecNames {
+        sources: Vec::new(),
+        destinations: vec!["loki".to_owned(), "unheard".to_owned()],
+    };
     let (one, two) = (
         pod("server-1", SidecarCondition::Running),
         pod("server-2", SidecarCondition::Running),
