@@ -1,5 +1,7 @@
 //! What is told about a change of a Deployment, in words for its owner, who may never have heard of us.
 
+use std::collections::BTreeSet;
+
 use crds::names;
 
 use super::parts::Parts;
@@ -29,21 +31,45 @@ pub(super) fn event(action: Action, situation: &Situation<'_>, desired: &Parts) 
 }
 
 fn injected(desired: &Parts) -> String {
-    let added: Vec<_> = desired
-        .mounts
-        .keys()
+    format!(
+        "Added container {} to the pod template, which restarts the pods.{}{} `kubectl rollout undo` would now only take the sidecar away: use --to-revision to go back to an older version of the application.",
+        names::CONTAINER,
+        added_volumes(desired),
+        borrowed_volumes(desired),
+    )
+}
+
+fn added_volumes(desired: &Parts) -> String {
+    let points = desired.mounts.keys();
+    let added: Vec<_> = points
         .map(|point| format!("{} of container {}", point.path, point.container))
         .collect();
-    let volumes = match added.as_slice() {
+    match added.as_slice() {
         [] => String::new(),
         added => format!(
             " An empty volume is mounted at {}; what the image has there is hidden.",
             added.join(", ")
         ),
-    };
+    }
+}
+
+/// Said early, because the API server's words later on won't: a pod template whose container mounts a volume that isn't
+/// there is refused.
+fn borrowed_volumes(desired: &Parts) -> String {
+    let mounts = desired
+        .container()
+        .into_iter()
+        .flat_map(|container| container.volume_mounts.iter().flatten());
+    let borrowed: BTreeSet<_> = mounts
+        .map(|mount| mount.name.as_str())
+        .filter(|name| !names::is_volume(name))
+        .collect();
+    if borrowed.is_empty() {
+        return String::new();
+    }
     format!(
-        "Added container {} to the pod template, which restarts the pods.{volumes} `kubectl rollout undo` would now only take the sidecar away: use --to-revision to go back to an older version of the application.",
-        names::CONTAINER
+        " It reads volume {}, which can't be removed from the template as long as the sidecar is there.",
+        borrowed.into_iter().collect::<Vec<_>>().join(", ")
     )
 }
 

@@ -91,5 +91,11 @@ fn events_tell_the_owner_what_happened_and_what_to_know() {
         [injected[0].shippings.as_slice(), removed[0].shippings.as_slice()],
         [["logs"], ["logs"]]
     );
-    assert_snapshot!(format!("{}\n{}", injected[0].message, removed[0].message));
+    world.shippings = vec![shipping(
+        "logs",
+        &SIMPLE.replace("/var/log/access.log", "/data/access.log"),
+    )];
+    let borrowing = reconcile(&mut world).events;
+    let messages = [injected, removed, borrowing].map(|events| events[0].message.clone());
+    assert_snapshot!(messages.join("\n"));
 }

@@ -177,3 +177,24 @@ fn a_restricted_namespace_admits_the_injected_pod() {
         (!pods.is_empty()).then_some(())
     });
 }
+
+#[test]
+fn the_token_of_the_service_account_stays_out_of_our_container() {
+    let namespace = owner::namespace(Way::ClientSide);
+    owner::injected(&namespace);
+    let pod = until("an injected pod is there", Duration::from_secs(30), || {
+        let pods = namespace.list("pods", &format!("{}=true", crds::names::SIDECAR_LABEL));
+        pods.into_iter().next()
+    });
+    let at_the_token = |container: &Value| -> Vec<String> {
+        let mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
+        let at = mounts
+            .iter()
+            .filter(|mount| mount["mountPath"] == crds::names::paths::SERVICE_ACCOUNT);
+        at.filter_map(|mount| mount["name"].as_str().map(str::to_owned))
+            .collect()
+    };
+    assert_eq!(at_the_token(&owner::sidecar(&pod)), [crds::names::NO_TOKEN_VOLUME]);
+    let application = at_the_token(&pod["spec"]["containers"][0]);
+    assert!(application[0].starts_with("kube-api-access-"), "{application:?}");
+}

@@ -128,3 +128,18 @@ fn the_owners_own_pull_secrets_and_autoscaler_annotation_stay_the_owners() {
     planner.carry_out();
     assert_eq!(template(&namespace), original);
 }
+
+#[test]
+fn an_undo_takes_only_the_sidecar_away_and_a_restart_leaves_it() {
+    let namespace = owner::namespace(Way::ClientSide);
+    let original = template(&namespace);
+    let planner = owner::injected(&namespace);
+    rollouts(&namespace);
+    namespace.run(&["rollout", "undo", "deployment/server"]);
+    assert_eq!(template(&namespace), original, "as the event says");
+    planner.carry_out();
+    namespace.run(&["rollout", "restart", "deployment/server"]);
+    assert_eq!(planner.plan().patch, None);
+    namespace.run(&["set", "image", "deployment/server", "app=registry.example/app:2"]);
+    assert_eq!(planner.plan().patch, None);
+}
