@@ -67,6 +67,9 @@ pub(super) fn decide(situation: &Situation<'_>, settings: &Settings) -> Decision
     let composition = compose(owner, situation.namespace(), shippings, situation.running.as_ref());
     if composition.pipelines.is_empty() {
         let standings = failed(composition.findings);
+        if situation.runs_something_unknown() {
+            return frozen(situation, standings);
+        }
         return Decision {
             template: Template::Clean,
             data: None,

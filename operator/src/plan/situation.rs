@@ -55,6 +55,11 @@ impl<'a> Situation<'a> {
         self.deployment().metadata.deletion_timestamp.is_some()
     }
 
+    /// There is a sidecar, but its configuration can't be read back, so nothing can be kept by composing it anew.
+    pub(super) fn runs_something_unknown(&self) -> bool {
+        self.split.ours.container().is_some() && self.running.is_none()
+    }
+
     /// LogShippings whose pipelines the live template runs, and has to be rid of before they can go.
     pub(super) fn carried(&self) -> BTreeSet<String> {
         if self.split.ours.container().is_none() || self.is_being_deleted() {

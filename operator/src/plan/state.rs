@@ -38,9 +38,9 @@ pub struct ShippingState {
 /// Whether a LogShipping has what it wants from a Deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// The template carries the sidecar as desired, and so does the ConfigMap; judged from the objects.
+    /// The template carries the sidecar as desired, judged from the objects. Its configuration may still be on its way.
     Injected,
-    /// The plan changes the Deployment's template or its ConfigMap.
+    /// The plan changes the Deployment's template.
     InProgress,
     /// Left alone on purpose; nothing is wrong with the LogShipping.
     Skipped(Finding),

@@ -146,7 +146,7 @@ fn check_patch(body: &Value) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn a_plan_that_was_carried_out_leaves_nothing_to_do(owner in owner(), first in shippings(), second in shippings()) {

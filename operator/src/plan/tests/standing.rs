@@ -58,6 +58,19 @@ fn an_invalid_specification_keeps_its_last_good_configuration() {
 }
 
 #[test]
+fn an_invalid_specification_restarts_nothing_even_when_the_config_map_is_gone() {
+    let mut world = observed(OWNER, vec![shipping("logs", SIMPLE)]);
+    reconcile(&mut world);
+    world.config_map = None;
+    world.shippings = vec![shipping("logs", &format!("{SIMPLE}, mode: Preview"))];
+    let plan = reconcile(&mut world);
+    assert_eq!((&plan.patch, &plan.config_map), (&None, &None));
+    world.shippings = vec![shipping("logs", SIMPLE)];
+    let plan = reconcile(&mut world);
+    assert!(plan.patch.is_none() && plan.config_map.is_some());
+}
+
+#[test]
 fn what_was_never_valid_gets_nothing() {
     let mut world = observed(OWNER, vec![shipping("logs", &format!("{SIMPLE}, mode: Preview"))]);
     let plan = reconcile(&mut world);
