@@ -52,7 +52,7 @@ impl Traffic {
     /// Makes traffic until told to stop, or until `limit` requests were made. Returns how many there were.
     pub fn run(&self, logs: &Logs, limit: Option<u64>) -> u64 {
         let limit = limit.unwrap_or(u64::MAX);
-        let mut visitors = Visitors::default();
+        let mut visitors = Visitors::new(SystemTime::now());
         let mut made = 0;
         let mut pace = None;
         while made < limit {
@@ -166,22 +166,22 @@ const AGENTS: [&str; 3] = [
     "curl/8.5.0",
 ];
 
-/// Invents visits: most see an order, some look for what isn't there, a few try to pay. The same row of visits in
-/// every run.
+/// Invents visits: most see an order, some look for what isn't there, a few try to pay.
 #[derive(Debug)]
 struct Visitors {
     state: u64,
 }
 
-impl Default for Visitors {
-    fn default() -> Self {
-        Self {
-            state: 0x9E37_79B9_7F4A_7C15,
-        }
-    }
-}
-
 impl Visitors {
+    /// Two servers that start at different moments are visited differently.
+    fn new(start: SystemTime) -> Self {
+        let since_epoch = start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        // The generator would stay at zero for ever. The factor, 2^64 by the golden ratio, spreads near moments.
+        let moment = since_epoch.as_secs() << 30 | u64::from(since_epoch.subsec_nanos());
+        let seed = (moment | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Self { state: seed }
+    }
+
     fn next(&mut self) -> Visit {
         let (method, target) = match self.below(100) {
             0..=1 => ("POST", "/checkout".to_owned()),
@@ -259,6 +259,18 @@ mod tests {
             .unwrap()
             .lines()
             .count()
+    }
+
+    #[test]
+    fn servers_that_start_at_different_moments_are_visited_differently() {
+        let targets = |start: Duration| {
+            let mut visitors = Visitors::new(SystemTime::UNIX_EPOCH + start);
+            (0..10).map(|_| visitors.next().target).collect::<Vec<_>>()
+        };
+        let start = Duration::from_secs(1_795_416_569);
+        assert_eq!(targets(start), targets(start));
+        assert_ne!(targets(start), targets(start + Duration::from_micros(1)));
+        assert_ne!(targets(Duration::ZERO)[1..], targets(Duration::ZERO)[..9]);
     }
 
     #[test]
