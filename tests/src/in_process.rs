@@ -15,7 +15,7 @@ use crate::kubectl::Namespace;
 use crate::{runtime, wait};
 
 /// Who the operator is: somebody with exactly the rights that the chart grants, so every test shows that they suffice.
-const USER: &str = "logshipping-operator";
+pub const USER: &str = "logshipping-operator";
 
 /// Image of sidecars where a test names none.
 pub const SIDECAR_IMAGE: &str = "registry.example/logshipping-sidecar:test";
