@@ -11,7 +11,7 @@ use crate::transport::{Endpoint, Response};
 const MEDIA_TYPE: &str = "application/x-ndjson";
 
 pub(super) fn endpoint(settings: &pipeline::destination::Http) -> Result<Endpoint, BuildError> {
-    let field = |field: &'static str| move |error| BuildError::Endpoint { field, source: error };
+    let field = |field: &'static str| move |error| BuildError::Endpoint { field, error };
     let endpoint = Endpoint::new(&settings.url, "").map_err(field("http.url"))?;
     let endpoint = endpoint
         .header(CONTENT_TYPE.as_str(), MEDIA_TYPE)

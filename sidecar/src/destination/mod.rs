@@ -30,9 +30,9 @@ pub enum BuildError {
     Unsupported(&'static str),
     #[error("the destination has no type, or more than one")]
     NoType,
-    #[error("{field} can't be used")]
-    Endpoint { field: &'static str, source: EndpointError },
-    #[error("TLS can't be set up")]
+    #[error("{field}: {error}")]
+    Endpoint { field: &'static str, error: EndpointError },
+    #[error(transparent)]
     Tls(#[from] crate::transport::TlsError),
 }
 

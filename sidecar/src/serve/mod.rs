@@ -49,7 +49,9 @@ pub async fn run(address: SocketAddr, observe: Observe) {
 
 /// Serves on a socket that listens. Ends only when the socket does.
 pub async fn serve(listener: TcpListener, observe: Observe) {
-    info!(address = ?listener.local_addr().ok(), "the status is served");
+    if let Ok(address) = listener.local_addr() {
+        info!(%address, "the status is served");
+    }
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     // The semaphore is never closed.
     while let Ok(permit) = Arc::clone(&connections).acquire_owned().await {

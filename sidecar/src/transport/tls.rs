@@ -15,14 +15,14 @@ const CERTIFICATE_FILE: &str = "SSL_CERT_FILE";
 /// TLS can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("the certificates of {file} can't be read: {source}")]
+    #[error("the certificates of {file} can't be read: {error}")]
     Certificates {
         file: String,
-        source: rustls::pki_types::pem::Error,
+        error: rustls::pki_types::pem::Error,
     },
     #[error("{file} holds no usable certificate")]
     NoCertificate { file: String },
-    #[error("no protocol version: {0}")]
+    #[error(transparent)]
     Versions(#[from] rustls::Error),
 }
 
@@ -47,7 +47,7 @@ pub(super) fn connector_with(roots: RootCertStore) -> Result<TlsConnector, TlsEr
 
 fn read_roots(file: &Path) -> Result<RootCertStore, TlsError> {
     let name = || file.display().to_string();
-    let unreadable = |source| TlsError::Certificates { file: name(), source };
+    let unreadable = |error| TlsError::Certificates { file: name(), error };
     let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
         .map_err(unreadable)?
         .collect::<Result<_, _>>()
@@ -58,4 +58,27 @@ fn read_roots(file: &Path) -> Result<RootCertStore, TlsError> {
         return Err(TlsError::NoCertificate { file: name() });
     }
     Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_authorities_is_used_or_said_to_be_unusable() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let good = crate::transport::script::certificate().cert.pem();
+        assert_eq!(read_roots(&file("good", &good)).unwrap().len(), 1);
+        let error = read_roots(&file("empty", "no certificate in here"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.ends_with("empty holds no usable certificate"), "{error}");
+        let error = read_roots(&folder.path().join("missing")).unwrap_err().to_string();
+        assert!(error.contains("missing can't be read: "), "{error}");
+    }
 }

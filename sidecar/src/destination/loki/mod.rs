@@ -31,7 +31,7 @@ pub(super) struct Loki {
 }
 
 pub(super) fn endpoint(settings: &pipeline::destination::Loki) -> Result<Endpoint, BuildError> {
-    let field = |field: &'static str| move |error| BuildError::Endpoint { field, source: error };
+    let field = |field: &'static str| move |error| BuildError::Endpoint { field, error };
     let endpoint = Endpoint::new(&settings.url, PATH).map_err(field("loki.url"))?;
     let endpoint = endpoint
         .header(CONTENT_TYPE.as_str(), "application/x-protobuf")
