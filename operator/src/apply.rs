@@ -62,19 +62,11 @@ pub(crate) enum ApplyError {
     #[error("{what} has changed meanwhile")]
     Stale { what: &'static str, source: kube::Error },
     /// The API server or an admission controller says no.
-    #[error("{what} was refused: {}", words(.source))]
+    #[error("{what} was refused")]
     Refused { what: &'static str, source: kube::Error },
     /// No answer, or not now.
     #[error("{what} could not be written")]
     Unavailable { what: &'static str, source: kube::Error },
-}
-
-/// The server's own words where it said any.
-fn words(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
-    }
 }
 
 impl ApplyError {
@@ -86,6 +78,25 @@ impl ApplyError {
                 _ => Self::Unavailable { what, source },
             },
             _ => Self::Unavailable { what, source },
+        }
+    }
+
+    /// The server's own words where it said any.
+    pub(crate) fn words(&self) -> String {
+        let (Self::Stale { source, .. } | Self::Refused { source, .. } | Self::Unavailable { source, .. }) = self;
+        match source {
+            kube::Error::Api(status) => status.message.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// Says so, as loudly as it deserves.
+    pub(crate) fn log(&self) {
+        let error: &(dyn std::error::Error + 'static) = self;
+        match self {
+            // The normal way of finding out that somebody else was faster.
+            Self::Stale { .. } => tracing::debug!(error, "looking again"),
+            Self::Refused { .. } | Self::Unavailable { .. } => tracing::warn!(error, "trying again"),
         }
     }
 

@@ -134,12 +134,7 @@ impl Reconciler {
 
     fn failed(&self, error: &ApplyError) {
         self.metrics.wrote(error.reason());
-        match error {
-            // The normal way of finding out that somebody else was faster.
-            ApplyError::Stale { .. } => tracing::debug!(%error, "observing again"),
-            ApplyError::Refused { .. } => tracing::warn!(%error, "refused"),
-            ApplyError::Unavailable { source, .. } => tracing::warn!(%error, %source, "trying again"),
-        }
+        error.log();
     }
 
     /// Takes in what was written before the watches deliver it, so that the next plan isn't made from something old.
@@ -243,7 +238,7 @@ fn after_failure(before: Option<TargetState>, mut planned: TargetState, error: &
     let standing = match error {
         ApplyError::Refused { .. } => Standing::Failed(Finding {
             reason: Reason::PatchFailed,
-            message: format!("{error}; it is tried again"),
+            message: format!("{error}: {}; it is tried again", error.words()),
         }),
         ApplyError::Stale { .. } | ApplyError::Unavailable { .. } => match before {
             Some(before) => return before,

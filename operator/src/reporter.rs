@@ -44,10 +44,7 @@ impl Reporter {
         let (result, next) = match done {
             Ok(next) => ("ok", next),
             Err(error) => {
-                match &error {
-                    ApplyError::Stale { .. } => tracing::debug!(%error, "looking again"),
-                    other => tracing::warn!(error = %other, "trying again"),
-                }
+                error.log();
                 (error.reason(), Next::Retry)
             }
         };

@@ -43,6 +43,7 @@ pub struct Settings {
         long = "namespace",
         env = "LOGSHIPPING_NAMESPACE",
         value_delimiter = ',',
+        value_parser = clap::builder::NonEmptyStringValueParser::new(),
         value_name = "NAME"
     )]
     pub namespaces: Vec<String>,

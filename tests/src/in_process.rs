@@ -119,7 +119,11 @@ impl Drop for Operator {
     }
 }
 
-fn identity() -> PathBuf {
+/// The kubeconfig of [`USER`].
+///
+/// # Panics
+/// When there is no control plane.
+pub fn identity() -> PathBuf {
     static FILE: OnceLock<PathBuf> = OnceLock::new();
     let make = || {
         control_plane()

@@ -14,3 +14,4 @@ pub mod road;
 pub mod runtime;
 pub mod store;
 pub mod wait;
+pub mod wire;

@@ -102,7 +102,7 @@ fn injected(summed: &Summed<'_>) -> Said {
         return say(
             condition,
             injected_reason(finding.reason),
-            with_more(&finding.message, more, "Deployments"),
+            with_more(&finding.message, more),
         );
     }
     let wanted = counts.matched - counts.skipped;
@@ -157,7 +157,7 @@ fn config_loaded(summed: &Summed<'_>) -> Said {
             Some(_) => finding.reason,
             None => Reason::Loading,
         };
-        return say(condition, reason, with_more(&finding.message, more, "pods"));
+        return say(condition, reason, with_more(&finding.message, more));
     }
     if counts.config_loaded < counts.desired {
         let message = format!(
@@ -187,14 +187,10 @@ fn delivering(summed: &Summed<'_>) -> Said {
             Some(_) => finding.reason,
             None => Reason::SidecarFailing,
         };
-        return say(condition, reason, with_more(&finding.message, more, "findings"));
+        return say(condition, reason, with_more(&finding.message, more));
     }
     if let Some((finding, more)) = worst(summed.pods.iter().filter_map(PodHealth::unseen)) {
-        return say(
-            condition,
-            Reason::NotObserved,
-            with_more(&finding.message, more, "pods"),
-        );
+        return say(condition, Reason::NotObserved, with_more(&finding.message, more));
     }
     let pods = number(summed.pods.len());
     if summed.pods.iter().all(PodHealth::is_idle) {
@@ -261,9 +257,9 @@ fn worst<'f>(findings: impl Iterator<Item = &'f Finding>) -> Option<(&'f Finding
     Some((first, all.len() - 1))
 }
 
-fn with_more(message: &str, more: usize, of_what: &str) -> String {
+fn with_more(message: &str, more: usize) -> String {
     match more {
         0 => message.to_owned(),
-        more => format!("{message} (and {more} more {of_what})"),
+        more => format!("{message} (and {more} more)"),
     }
 }

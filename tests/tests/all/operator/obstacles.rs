@@ -1,8 +1,11 @@
 //! What keeps the operator from a Deployment: other people's objects and other people's wishes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
-use tests::in_process::Operator;
+use tests::in_process::{self, Operator};
 use tests::wait;
+use tests::wire::Wire;
 
 use super::shop::{CONFIG_MAP, DEPLOYMENT, LOG_SHIPPING, PATIENCE, Shop};
 
@@ -69,4 +72,63 @@ fn one_that_cannot_be_used_does_not_disturb_another() {
     });
     shop.await_condition("Ready", "True Healthy");
     shop.await_condition("Delivering", "True FlowHealthy");
+}
+
+#[test]
+fn what_happens_while_the_api_server_is_out_of_reach_is_made_up_for() {
+    let shop = Shop::open("cut");
+    let wire = Wire::to(&in_process::identity());
+    shop.namespace.apply(DEPLOYMENT);
+    let original = shop.template();
+    let second = LOG_SHIPPING
+        .replace("name: logs", "name: audit")
+        .replace("app: server", "app: other");
+    let _operator = Operator::start_with(&shop.namespace, |settings| {
+        settings.kubeconfig = Some(wire.kubeconfig());
+    });
+    shop.namespace.apply(LOG_SHIPPING);
+    shop.await_condition("Ready", "True Healthy");
+    wire.cut();
+    // One is deleted past its finalizer, another one comes.
+    let no_finalizer = r#"{"metadata":{"finalizers":null}}"#;
+    shop.namespace.run(&["delete", "logshipping", "logs", "--wait=false"]);
+    shop.namespace
+        .run(&["patch", "logshipping", "logs", "--type=merge", "--patch", no_finalizer]);
+    shop.namespace.apply(&second);
+    wire.mend();
+    shop.await_clean(&original);
+    let other = || shop.namespace.condition("audit", "Injected");
+    wait::until_is("the new one has a status", PATIENCE, other, |found| {
+        found.starts_with("False NoTargets")
+    });
+}
+
+#[test]
+fn an_owner_who_never_stops_writing_does_not_keep_the_sidecar_out() {
+    let shop = Shop::open("busy");
+    let _operator = Operator::start(&shop.namespace);
+    shop.namespace.apply(DEPLOYMENT);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let labels = (0..).map(|number| format!("turn={number}"));
+            for label in labels.take_while(|_| !done.load(Ordering::Relaxed)) {
+                shop.namespace
+                    .run(&["label", "deployment", "server", "--overwrite", &label]);
+            }
+        });
+        let _end = SetWhenDropped(&done);
+        shop.namespace.apply(LOG_SHIPPING);
+        shop.await_condition("Ready", "True Healthy");
+    });
+    assert_eq!(shop.replica_sets(), 2);
+}
+
+/// Ends the owner's writing, also when the test fails.
+struct SetWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
