@@ -7,6 +7,7 @@ use crds::names;
 use crds::spec::{Placement, Sidecar};
 use pipeline::config::{self as sidecar_config, Config, VERSION};
 
+use super::comparable::Comparable;
 use super::composition::{Composition, compose};
 use super::config::{self, Current, Data};
 use super::injection::{self, Wanted};

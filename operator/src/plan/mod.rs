@@ -4,6 +4,7 @@
 //! patch is the difference between what of ours is there and what should be. Once a plan is carried out the next one
 //! has nothing to do. Deliberately not here: a clock, and which Deployments may change at the same time.
 
+mod comparable;
 mod composition;
 mod config;
 mod decision;

@@ -4,17 +4,15 @@
 //! ([`super::patch`]), and whether a sidecar is injected is judged from the objects alone.
 //!
 //! What is ours is recognised by the names of [`crds::names`], which are reserved; pull secrets, whose names are the
-//! owner's, are recorded in an annotation beside them. Whatever the server would fill in by default we send, so that
-//! what is read back equals what was sent; quantities, which it rewrites, are compared by value.
+//! owner's, are recorded in an annotation beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds::names;
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, Volume, VolumeMount};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::json;
 
-use crate::amount::Amount;
+use super::comparable::Comparable;
 
 /// What separates entries of annotations that are lists.
 pub(super) const SEPARATOR: char = ',';
@@ -86,12 +84,7 @@ impl Parts {
         self.annotations.get(names::POD_SHAPE).map(String::as_str)
     }
 
-    /// Equal as the API server sees it.
-    pub(super) fn same_as(&self, other: &Self) -> bool {
-        self.clone().normalised() == other.clone().normalised()
-    }
-
-    /// Hash of everything here; the same for parts that are [`Self::same_as`] each other.
+    /// Hash of everything here; the same for parts that are [`Comparable::same_as`] each other.
     pub(super) fn hash(&self) -> String {
         let parts = self.clone().normalised();
         let sidecar: Vec<_> = parts
@@ -114,56 +107,6 @@ impl Parts {
             parts.labels
         ]);
         names::hash_bytes(all.to_string().as_bytes())
-    }
-
-    fn normalised(mut self) -> Self {
-        self.sidecar.values_mut().for_each(normalise_container);
-        self.volumes.values_mut().for_each(normalise_volume);
-        self
-    }
-}
-
-/// Equal as the API server sees it.
-pub(super) fn same_container(a: &Container, b: &Container) -> bool {
-    let comparable = |container: &Container| {
-        let mut container = container.clone();
-        normalise_container(&mut container);
-        container
-    };
-    comparable(a) == comparable(b)
-}
-
-/// Equal as the API server sees it.
-pub(super) fn same_volume(a: &Volume, b: &Volume) -> bool {
-    let comparable = |volume: &Volume| {
-        let mut volume = volume.clone();
-        normalise_volume(&mut volume);
-        volume
-    };
-    comparable(a) == comparable(b)
-}
-
-fn normalise_container(container: &mut Container) {
-    if let Some(resources) = &mut container.resources {
-        let lists = [&mut resources.requests, &mut resources.limits];
-        lists
-            .into_iter()
-            .flatten()
-            .flat_map(BTreeMap::values_mut)
-            .for_each(normalise_quantity);
-    }
-}
-
-fn normalise_volume(volume: &mut Volume) {
-    if let Some(limit) = volume.empty_dir.as_mut().and_then(|empty| empty.size_limit.as_mut()) {
-        normalise_quantity(limit);
-    }
-}
-
-/// A text that is the same for equal values; it is only ever compared.
-fn normalise_quantity(quantity: &mut Quantity) {
-    if let Some(amount) = Amount::parse(&quantity.0) {
-        quantity.0 = amount.to_string();
     }
 }
 

@@ -5,7 +5,7 @@
 //! * a changed item is deleted and added in the same list, since a merge never shrinks an item: an environment
 //!   variable, limit or mount that is left out would stay;
 //! * `$patch: replace` is never used: on one item it wipes the whole list, the owner's items included;
-//! * a list whose items are added is sent with `$setElementOrder`, since a merge puts new items first;
+//! * a list of containers or volumes is sent with `$setElementOrder`, since a merge puts new items first;
 //! * a difference in order alone is never a reason to patch.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,8 @@ use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::parts::{List, MountPoint, Parts, same_container, same_volume};
+use super::comparable::Comparable;
+use super::parts::{List, MountPoint, Parts};
 
 /// The body of the patch; none when there is nothing to change.
 pub(super) fn diff(deployment: &Deployment, ours: &Parts, desired: &Parts) -> Option<Value> {
@@ -102,12 +103,15 @@ fn pod_spec(live: &PodSpec, ours: &Parts, desired: &Parts) -> Option<Value> {
     (!spec.is_empty()).then_some(Value::Object(spec))
 }
 
-fn put_list(spec: &mut Map<String, Value>, field: &str, items: Vec<Value>, order: impl FnOnce() -> Vec<String>) {
+/// The server refuses a list whose items stand in another order than `$setElementOrder` says.
+fn put_list(spec: &mut Map<String, Value>, field: &str, mut items: Vec<Value>, order: impl FnOnce() -> Vec<String>) {
     if items.is_empty() {
         return;
     }
-    let order: Vec<_> = order().into_iter().map(|name| json!({ "name": name })).collect();
+    let order = order();
+    items.sort_by_key(|item| order.iter().position(|name| item["name"] == *name));
     if !order.is_empty() {
+        let order = order.into_iter().map(|name| json!({ "name": name })).collect();
         spec.insert(format!("$setElementOrder/{field}"), Value::Array(order));
     }
     spec.insert(field.to_owned(), Value::Array(items));
@@ -115,7 +119,7 @@ fn put_list(spec: &mut Map<String, Value>, field: &str, items: Vec<Value>, order
 
 fn containers(list: List, ours: &Parts, desired: &Parts) -> Vec<Value> {
     let key = ("name", names::CONTAINER);
-    let sidecar = replaced(key, ours.sidecar.get(&list), desired.sidecar.get(&list), same_container);
+    let sidecar = replaced(key, ours.sidecar.get(&list), desired.sidecar.get(&list));
     mounts(list, ours, desired).into_iter().chain(sidecar).collect()
 }
 
@@ -125,7 +129,7 @@ fn mounts(list: List, ours: &Parts, desired: &Parts) -> Vec<Value> {
     let mut by_container: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for point in points.into_iter().filter(|point| point.list == list) {
         let key = ("mountPath", point.path.as_str());
-        let items = replaced(key, ours.mounts.get(point), desired.mounts.get(point), |a, b| a == b);
+        let items = replaced(key, ours.mounts.get(point), desired.mounts.get(point));
         if !items.is_empty() {
             by_container.entry(&point.container).or_default().extend(items);
         }
@@ -140,14 +144,7 @@ fn volumes(ours: &Parts, desired: &Parts) -> Vec<Value> {
     let volumes: BTreeSet<_> = ours.volumes.keys().chain(desired.volumes.keys()).collect();
     volumes
         .into_iter()
-        .flat_map(|name| {
-            replaced(
-                ("name", name),
-                ours.volumes.get(name),
-                desired.volumes.get(name),
-                same_volume,
-            )
-        })
+        .flat_map(|name| replaced(("name", name), ours.volumes.get(name), desired.volumes.get(name)))
         .collect()
 }
 
@@ -160,14 +157,9 @@ fn pull_secrets(ours: &Parts, desired: &Parts) -> Vec<Value> {
 }
 
 /// What a list must say so that the item of this key becomes `desired`.
-fn replaced<T: Serialize>(
-    (key, name): (&str, &str),
-    live: Option<&T>,
-    desired: Option<&T>,
-    same: impl Fn(&T, &T) -> bool,
-) -> Vec<Value> {
+fn replaced<T: Serialize + Comparable>((key, name): (&str, &str), live: Option<&T>, desired: Option<&T>) -> Vec<Value> {
     if let (Some(live), Some(desired)) = (live, desired)
-        && same(live, desired)
+        && live.same_as(desired)
     {
         return Vec::new();
     }

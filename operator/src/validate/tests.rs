@@ -1,3 +1,5 @@
+//! What is accepted, what is refused, and by which path.
+
 use super::*;
 
 fn shipping(spec: &str) -> LogShipping {

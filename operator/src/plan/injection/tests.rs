@@ -1,3 +1,5 @@
+//! User, resources, shape: over the owner's fields and the sidecar's.
+
 use pipeline::Source;
 
 use super::*;

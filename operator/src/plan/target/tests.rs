@@ -1,3 +1,5 @@
+//! Which container and which volume, over one template that has each sort.
+
 use super::*;
 
 /// An owner's template with a container for each way in which a directory may be held.

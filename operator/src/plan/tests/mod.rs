@@ -1,3 +1,5 @@
+//! Plans, carried out on a model of the API server.
+
 mod properties;
 mod running;
 mod snapshots;

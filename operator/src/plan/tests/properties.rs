@@ -18,7 +18,7 @@ fn owner() -> impl Strategy<Value = Value> {
     let containers = vec(container(), 1..4);
     let secrets = prop_oneof![Just(json!([])), Just(json!([{"name": "regcred"}]))];
     (annotations, containers, 0..3_usize, secrets, any::<bool>()).prop_map(|(annotations, containers, inits, secrets, guaranteed)| {
-        let name = |index: usize| ["a", "b", "c", "d"][index];
+        let name = |index: usize| ["b", "a", "c", "d"][index];
         let containers: Vec<_> = containers
             .into_iter()
             .enumerate()
@@ -30,7 +30,7 @@ fn owner() -> impl Strategy<Value = Value> {
                 container
             })
             .collect();
-        let inits: Vec<_> = (0..inits).map(|index| json!({"name": format!("init-{index}"), "image": "x"})).collect();
+        let inits: Vec<_> = (0..inits).map(init_container).collect();
         without_empties(json!({
             "metadata": {"name": "server", "namespace": "shop", "uid": "d-1", "resourceVersion": "1"},
             "spec": {"selector": {}, "template": {
@@ -42,6 +42,16 @@ fn owner() -> impl Strategy<Value = Value> {
             }},
         }))
     })
+}
+
+/// The first one is a sidecar of the owner's, and may be a source.
+fn init_container(index: usize) -> Value {
+    let policy = if index == 0 { json!("Always") } else { Value::Null };
+    let mut container = json!({"name": format!("init-{index}"), "image": "x", "restartPolicy": policy});
+    if policy.is_null() {
+        container.as_object_mut().unwrap().remove("restartPolicy");
+    }
+    container
 }
 
 fn container() -> impl Strategy<Value = Value> {
@@ -92,7 +102,13 @@ fn specification() -> impl Strategy<Value = String> {
         "/logs/{a,b}/x.log",
         "/etc/x.log",
     ]);
-    let container = proptest::sample::select(vec!["", "container: a, ", "container: b, ", "container: nowhere, "]);
+    let container = proptest::sample::select(vec![
+        "",
+        "container: a, ",
+        "container: b, ",
+        "container: init-0, ",
+        "container: nowhere, ",
+    ]);
     let source = (path, container).prop_map(|(path, container)| format!("{container}paths: ['{path}']"));
     let sidecar = proptest::sample::select(vec![
         "",

@@ -24,6 +24,7 @@ fn merge_field(live: &mut Map<String, Value>, field: &str, value: &Value, order:
             let mut list = live.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
             merge_list(&mut list, items, key);
             if let Some(order) = order.and_then(Value::as_array) {
+                assert_in_order(items, order, key);
                 sort(&mut list, order, key);
             }
             live.insert(field.to_owned(), Value::Array(list));
@@ -56,6 +57,18 @@ fn merge_list(list: &mut Vec<Value>, patch: &[Value], key: &str) {
         }
     }
     list.splice(0..0, new);
+}
+
+/// The server refuses a list whose items stand in another order.
+fn assert_in_order(items: &[Value], order: &[Value], key: &str) {
+    let added = items.iter().filter(|item| item.get("$patch").is_none());
+    let places: Vec<_> = added
+        .map(|item| order.iter().position(|entry| entry[key] == item[key]))
+        .collect();
+    assert!(
+        places.is_sorted() && !places.contains(&None),
+        "{items:?} are not in the order {order:?}"
+    );
 }
 
 fn sort(list: &mut [Value], order: &[Value], key: &str) {

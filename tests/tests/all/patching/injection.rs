@@ -46,6 +46,40 @@ fn a_plain_container_comes_last() {
     assert_eq!(rollouts(&namespace), 3);
 }
 
+/// The API server refuses a patch whose items stand in another order than it says the list should have.
+#[test]
+fn containers_of_any_order_are_served_at_once() {
+    let namespace = owner::namespace(Way::ClientSide);
+    let proxy = "      - {name: proxy, image: \"registry.example/proxy:1\"}\n";
+    let init = "      initContainers:\n";
+    let manifest = MANIFEST
+        .replace(proxy, "      - {name: a, image: \"registry.example/a:1\"}\n")
+        .replace(
+            init,
+            &format!("{init}      - {{name: own, image: \"registry.example/own:1\", restartPolicy: Always}}\n"),
+        );
+    owner::write(&namespace, Way::ClientSide, &manifest).unwrap();
+    let mut planner = Planner::new(&namespace, "server");
+    planner.ship(
+        "sources: [{name: one, container: app, paths: [/x/x.log]}, {name: two, container: a, paths: [/y/y.log]}, \
+         {name: three, container: own, paths: [/z/z.log]}], destinations: [{name: out, stdout: {}}]",
+    );
+    for placement in ["Auto", "Container", "Auto"] {
+        planner.carry_out();
+        let now = template(&namespace);
+        assert_eq!(
+            (owner::mounted(&now, "a"), owner::mounted(&now, "own")),
+            (vec!["/y".to_owned()], vec!["/z".to_owned()])
+        );
+        assert_eq!(planner.plan().patch, None);
+        planner.ship(&format!(
+            "sources: [{{name: one, paths: [/x/x.log]}}, {{name: two, container: a, paths: [/y/y.log]}}, \
+             {{name: three, container: own, paths: [/z/z.log]}}], destinations: [{{name: out, stdout: {{}}}}], \
+             sidecar: {{placement: {placement}}}"
+        ));
+    }
+}
+
 #[test]
 fn carrying_out_a_plan_again_changes_nothing() {
     let namespace = owner::namespace(Way::ClientSide);

@@ -68,9 +68,13 @@ pub fn namespace(way: Way) -> Namespace {
     namespace
 }
 
-/// What the owner writes.
+/// What the owner writes, again when a controller was faster.
 pub fn write(namespace: &Namespace, way: Way, manifest: &str) -> Result<String, String> {
-    namespace.feed(way.arguments(), manifest)
+    until("the owner's write is answered", Duration::from_secs(15), || {
+        let answer = namespace.feed(way.arguments(), manifest);
+        let overtaken = matches!(&answer, Err(error) if error.contains("the object has been modified"));
+        (!overtaken).then_some(answer)
+    })
 }
 
 /// The drift that the owner sees.
@@ -138,21 +142,21 @@ pub fn names(template: &Value, list: &str) -> Vec<String> {
         .collect()
 }
 
-/// Our container.
-pub fn sidecar(template: &Value) -> Value {
+/// A container of either list.
+fn container(template: &Value, name: &str) -> Option<Value> {
     let lists =
         ["initContainers", "containers"].map(|list| template["spec"][list].as_array().cloned().unwrap_or_default());
-    let found = lists
-        .concat()
-        .into_iter()
-        .find(|container| container["name"] == crds::names::CONTAINER);
-    found.unwrap_or_else(|| panic!("no sidecar in {template:#}"))
+    lists.concat().into_iter().find(|container| container["name"] == name)
 }
 
-/// Paths that a container of the owner's has mounted.
-pub fn mounted(template: &Value, container: &str) -> Vec<String> {
-    let containers = template["spec"]["containers"].as_array().cloned().unwrap_or_default();
-    let found = containers.iter().find(|candidate| candidate["name"] == container);
+/// Our container.
+pub fn sidecar(template: &Value) -> Value {
+    container(template, crds::names::CONTAINER).unwrap_or_else(|| panic!("no sidecar in {template:#}"))
+}
+
+/// Paths that a container has mounted.
+pub fn mounted(template: &Value, name: &str) -> Vec<String> {
+    let found = container(template, name);
     let mounts = found
         .and_then(|container| container["volumeMounts"].as_array().cloned())
         .unwrap_or_default();
