@@ -66,6 +66,18 @@ impl Counters {
         }
     }
 
+    pub(crate) fn lose(&mut self, loss: Loss, amount: Amount) {
+        add(&mut self.dropped[loss.index()], amount);
+    }
+
+    fn add(&mut self, other: &Self) {
+        add(&mut self.acknowledged, other.acknowledged);
+        let pairs = self.filtered.iter_mut().zip(other.filtered);
+        for (total, amount) in pairs.chain(self.dropped.iter_mut().zip(other.dropped)) {
+            add(total, amount);
+        }
+    }
+
     pub(crate) fn filtered_bytes(&self) -> u64 {
         self.filtered.iter().map(|amount| amount.bytes).sum()
     }
@@ -105,12 +117,13 @@ impl Account {
         self.discovered = self.discovered.saturating_sub(bytes);
     }
 
-    pub(crate) fn acknowledge(&mut self, amount: Amount) {
-        add(&mut self.counters.acknowledged, amount);
+    /// The position moved over bytes that came to this.
+    pub(crate) fn settle(&mut self, outcome: &Counters) {
+        self.counters.add(outcome);
     }
 
     pub(crate) fn lose(&mut self, loss: Loss, amount: Amount) {
-        add(&mut self.counters.dropped[loss.index()], amount);
+        self.counters.lose(loss, amount);
     }
 
     pub(crate) const fn discovered(&self) -> u64 {

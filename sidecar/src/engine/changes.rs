@@ -1,5 +1,6 @@
 //! What happened to names and files: events, and looks at files without them.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -233,6 +234,7 @@ impl Engine {
     /// Looks at every open file, tries failed ones again, and closes what is no longer needed.
     fn sweep(&mut self, now: Now) {
         let mut idle = Vec::new();
+        let named: HashSet<FileId> = self.names.values().copied().collect();
         for id in self.files.ids() {
             self.dirty.remove(&id);
             self.look_at_file(id, now);
@@ -245,14 +247,14 @@ impl Engine {
                 self.lanes_mut().for_each(|lane| lane.grew(id, 0));
             }
             self.forget_marks(id);
-            if !open || !self.is_settled(id, size) {
+            if !self.is_settled(id, size) {
                 continue;
             }
-            let nameless = !self.names.values().any(|named| *named == id);
+            let nameless = !named.contains(&id);
             // Without events, names aren't known well enough to conclude anything from their absence.
             if (deleted || nameless && !self.watcher.must_poll()) && since >= LET_GO_AFTER {
                 self.forget(id, now);
-            } else {
+            } else if open {
                 idle.push((since, id));
             }
         }

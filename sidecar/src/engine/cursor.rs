@@ -6,6 +6,7 @@ use crate::batch::Origin;
 use crate::positions::{Hashed, RecordId};
 use crate::reading::lines::LineState;
 
+use super::account::Counters;
 use super::files::FileId;
 use super::source::SourceId;
 use super::window::Window;
@@ -38,7 +39,7 @@ pub(crate) struct Cursor {
     pub(crate) state: LineState,
     /// Everything before it is settled.
     pub(crate) settled: Position,
-    pub(crate) window: Window<Position>,
+    pub(crate) window: Window<Position, Counters>,
     /// The last bytes before `read`, at most [`TAIL`].
     recent: Vec<u8>,
     /// The least time of the next record.

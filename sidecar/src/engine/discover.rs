@@ -76,6 +76,7 @@ impl Engine {
     pub(super) fn scan(&mut self, at: At, now: Now) {
         let source = &mut self.running[at.running].sources[at.source];
         let findings = source.walk.scan(&mut self.watcher);
+        source.measure();
         let before = std::mem::take(&mut source.unreadable);
         self.take_in(at, findings, &before, now);
         self.running[at.running].sources[at.source].walked = Walked::Current;
@@ -160,7 +161,7 @@ impl Engine {
     fn adopt(&mut self, at: At, entry: &Entry, opened: Opened, caution: Caution, now: Now) {
         let Opened { fd, facts, resolved } = opened;
         let id = if let Some(id) = self.files.find(facts.id) {
-            self.reopen(id, fd, now);
+            self.reopen(id, fd, &facts);
             id
         } else {
             let source = &self.running[at.running].sources[at.source];
@@ -181,12 +182,13 @@ impl Engine {
         self.follow(at, id, &entry.path, (entry.volume, resolved), now);
     }
 
-    fn reopen(&mut self, id: FileId, fd: std::os::fd::OwnedFd, now: Now) {
+    /// A file that was closed has news.
+    fn reopen(&mut self, id: FileId, fd: std::os::fd::OwnedFd, facts: &Facts) {
         if let Some(file) = self.files.get_mut(id)
             && file.fd.is_none()
+            && file.size != facts.size
         {
             file.fd = Some(fd);
-            file.grew_at = now.instant;
             self.dirty.insert(id);
         }
     }

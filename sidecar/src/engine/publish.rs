@@ -190,7 +190,8 @@ impl Engine {
                     used_bytes: 0,
                     limit_bytes: mount.limit_bytes,
                 });
-                known.used_bytes = known.used_bytes.max(source.usage(index));
+                let used = source.usage.get(index).copied().unwrap_or(0);
+                known.used_bytes = known.used_bytes.max(used);
             }
         }
         volumes.into_values().collect()

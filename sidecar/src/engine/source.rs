@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::batch::Origin;
 use crate::reading::facts::FileKey;
 use crate::reading::pattern::PatternError;
-use crate::reading::volume::Refusal;
+use crate::reading::volume::{Refusal, Volume};
 use crate::reading::walk::Walk;
 
 use super::files::FileId;
@@ -26,6 +26,8 @@ pub(crate) struct Source {
     pub(crate) unreadable: BTreeMap<String, Refusal>,
     pub(crate) read: ReadCounters,
     pub(crate) walked: Walked,
+    /// Bytes on each mounted volume.
+    pub(crate) usage: Vec<u64>,
 }
 
 /// Whether the source's directories were walked.
@@ -89,6 +91,7 @@ impl Source {
             unreadable: BTreeMap::new(),
             read: ReadCounters::default(),
             walked: Walked::Never,
+            usage: Vec::new(),
         })
     }
 
@@ -126,12 +129,12 @@ impl Source {
         })
     }
 
-    /// What stands on a mounted volume, as far as this source walked it.
-    pub(crate) fn usage(&self, volume: usize) -> u64 {
-        self.walk
-            .volumes
-            .get(volume)
-            .map_or(0, crate::reading::volume::Volume::usage)
+    /// Counts anew what stands on the mounted volumes.
+    pub(crate) fn measure(&mut self) {
+        // Without mounts the only volume is everything there is.
+        if !self.config.mounts.is_empty() {
+            self.usage = self.walk.volumes.iter().map(Volume::usage).collect();
+        }
     }
 
     pub(crate) fn refuse(&mut self, path: String, refusal: Refusal) {

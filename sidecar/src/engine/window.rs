@@ -3,20 +3,22 @@
 
 use std::collections::VecDeque;
 
-/// `T` is what the position becomes when everything up to an entry is settled.
+/// `P` is what the position becomes when everything up to an entry is settled, `O` what came of the entry.
+///
+/// The outcome counts only once the position has moved past it: what has to be read again isn't counted twice.
 #[derive(Debug)]
-pub(crate) struct Window<T> {
-    entries: VecDeque<Entry<T>>,
+pub(crate) struct Window<P, O> {
+    entries: VecDeque<Entry<P, O>>,
 }
 
 #[derive(Debug)]
-struct Entry<T> {
+struct Entry<P, O> {
     sequence: u64,
-    settled: bool,
-    position: T,
+    position: P,
+    outcome: Option<O>,
 }
 
-impl<T> Default for Window<T> {
+impl<P, O> Default for Window<P, O> {
     fn default() -> Self {
         Self {
             entries: VecDeque::new(),
@@ -24,28 +26,27 @@ impl<T> Default for Window<T> {
     }
 }
 
-impl<T> Window<T> {
+impl<P, O> Window<P, O> {
     /// A batch leaves; sequences rise.
-    pub(crate) fn push(&mut self, sequence: u64, position: T) {
+    pub(crate) fn push(&mut self, sequence: u64, position: P) {
         self.entries.push_back(Entry {
             sequence,
-            settled: false,
             position,
+            outcome: None,
         });
     }
 
-    /// A batch came back. The new position, if the prefix grew.
-    pub(crate) fn settle(&mut self, sequence: u64) -> Option<T> {
-        let index = self
-            .entries
-            .binary_search_by_key(&sequence, |entry| entry.sequence)
-            .ok()?;
-        self.entries[index].settled = true;
-        let mut position = None;
-        while self.entries.front().is_some_and(|entry| entry.settled) {
-            position = self.entries.pop_front().map(|entry| entry.position);
+    /// A batch came back. Gives every entry that the position moves over by it, in order.
+    pub(crate) fn settle(&mut self, sequence: u64, outcome: O) -> impl Iterator<Item = (P, O)> + '_ {
+        let index = self.entries.binary_search_by_key(&sequence, |entry| entry.sequence);
+        if let Some(entry) = index.ok().and_then(|index| self.entries.get_mut(index)) {
+            entry.outcome = Some(outcome);
         }
-        position
+        std::iter::from_fn(|| {
+            self.entries.front()?.outcome.as_ref()?;
+            let entry = self.entries.pop_front()?;
+            Some((entry.position, entry.outcome?))
+        })
     }
 
     /// Forgets what is under way; it will be read again from the settled position.
@@ -67,12 +68,12 @@ mod tests {
     proptest! {
         #[test]
         fn the_position_is_the_end_of_the_settled_prefix(order in Just((1..=12_u64).collect::<Vec<_>>()).prop_shuffle()) {
-            let mut window = Window::default();
+            let mut window = Window::<u64, ()>::default();
             (1..=12_u64).for_each(|sequence| window.push(sequence, sequence));
             let (mut settled, mut position) = (std::collections::BTreeSet::new(), 0);
             for sequence in order {
                 settled.insert(sequence);
-                position = window.settle(sequence).unwrap_or(position);
+                position = window.settle(sequence, ()).last().map_or(position, |(position, ())| position);
                 let prefix = (1..=12).take_while(|sequence| settled.contains(sequence)).count() as u64;
                 prop_assert_eq!(position, prefix);
             }
@@ -82,11 +83,11 @@ mod tests {
 
     #[test]
     fn a_settlement_of_an_aborted_batch_moves_nothing() {
-        let mut window = Window::default();
+        let mut window = Window::<u64, ()>::default();
         window.push(1, 10);
         window.clear();
         window.push(2, 10);
-        assert_eq!(window.settle(1), None);
-        assert_eq!(window.settle(2), Some(10));
+        assert_eq!(window.settle(1, ()).last(), None);
+        assert_eq!(window.settle(2, ()).last(), Some((10, ())));
     }
 }

@@ -11,6 +11,7 @@
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
@@ -20,6 +21,9 @@ use super::facts::{Facts, Owner};
 
 /// As in the kernel's `ELOOP` rule, only smaller: log directories have no long chains.
 const MAX_LINKS: usize = 8;
+
+/// A volume with more entries is counted in part.
+const MAX_ENTRIES: usize = 100_000;
 
 /// A directory of the application and the same directory as the sidecar has it.
 #[derive(Debug)]
@@ -83,11 +87,26 @@ impl Volume {
         }
     }
 
-    /// Bytes taken on the file system; on an emptyDir with a limit that is what the kubelet compares with it, give or
-    /// take what others keep there.
+    /// Blocks taken by what stands in the volume, as the kubelet counts an emptyDir against its limit. Links aren't
+    /// followed.
     pub(crate) fn usage(&self) -> u64 {
-        let stat = self.root.as_ref().and_then(|root| rustix::fs::fstatvfs(root).ok());
-        stat.map_or(0, |stat| (stat.f_blocks - stat.f_bfree) * stat.f_frsize)
+        let (mut directories, mut entries, mut bytes) = (vec![self.at.clone()], 0, 0);
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+                let Ok(metadata) = entry.metadata() else {
+                    continue;
+                };
+                bytes += metadata.blocks() * 512;
+                entries += 1;
+                if metadata.is_dir() {
+                    directories.push(entry.path());
+                }
+                if entries >= MAX_ENTRIES {
+                    return bytes;
+                }
+            }
+        }
+        bytes
     }
 
     /// Opens a regular file for reading.

@@ -5,6 +5,8 @@
 
 mod fill;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -36,6 +38,8 @@ const FINISH: Duration = Duration::from_secs(5);
 pub(crate) struct Link {
     pub(crate) id: LaneId,
     pub(crate) batches: mpsc::Sender<Batch>,
+    /// Dropping it aborts the task.
+    #[expect(dead_code, reason = "held for its drop")]
     pub(crate) handle: LaneHandle,
 }
 
@@ -373,7 +377,7 @@ impl Lane {
 
     /// The task ended although nobody ended it.
     pub(crate) fn is_dead(&self) -> bool {
-        self.link.handle.is_finished()
+        self.link.batches.is_closed()
     }
 
     pub(crate) fn replace_link(&mut self, link: Link) {

@@ -3,6 +3,7 @@
 use crate::batch::{Batch, DropCause, Settled};
 use crate::metrics::Amount;
 
+use super::super::account::Counters;
 use super::{Files, Lane, Loss, Now, Saved, Share};
 
 /// A busy lane keeps so many buffers for the next batches.
@@ -36,38 +37,22 @@ impl Lane {
         let Some(flow) = self.flows.get_mut(&cursor.source) else {
             return;
         };
-        let bytes = batch
-            .files
-            .get(index)
-            .map_or(0, |file| file.bytes.end - file.bytes.start);
-        let mut acknowledged = Amount {
-            records: share.records,
-            bytes,
-        };
-        for &(record, cause) in dropped {
-            let Some(record) = batch.records.get(record).filter(|record| record.file as usize == index) else {
-                continue;
-            };
-            let lost = Amount {
-                records: 1,
-                bytes: u64::from(record.source_bytes).min(acknowledged.bytes),
-            };
-            acknowledged.records -= lost.records.min(acknowledged.records);
-            acknowledged.bytes -= lost.bytes;
-            flow.account.lose(Loss::Dropped(cause), lost);
-        }
-        flow.account.acknowledge(acknowledged);
-        saved.put_counters(flow.key, flow.account.counters, now);
-        let moved = cursor.window.settle(batch.sequence);
-        if let Some(position) = moved {
+        let before = cursor.settled.offset;
+        for (position, outcome) in cursor
+            .window
+            .settle(batch.sequence, outcome(batch, (index, share), dropped))
+        {
             cursor.settled = position;
+            flow.account.settle(&outcome);
         }
-        if cursor.ended {
-            if cursor.is_quiet() {
-                self.cursors.remove(&share.cursor);
-            }
-        } else if moved.is_some() {
-            self.save(share.cursor, bytes, files, saved, now);
+        let moved = cursor.settled.offset - before;
+        if moved > 0 {
+            saved.put_counters(flow.key, flow.account.counters, now);
+        }
+        if !cursor.ended && moved > 0 {
+            self.save(share.cursor, moved, files, saved, now);
+        } else if cursor.ended && cursor.is_quiet() {
+            self.cursors.remove(&share.cursor);
         }
     }
 
@@ -80,4 +65,31 @@ impl Lane {
             saved.put(&mut cursor.record, position, bytes, now);
         }
     }
+}
+
+/// What came of one cursor's part of a batch.
+fn outcome(batch: &Batch, (index, share): (usize, &Share), dropped: &[(usize, DropCause)]) -> Counters {
+    let mut outcome = Counters::default();
+    let bytes = batch
+        .files
+        .get(index)
+        .map_or(0, |file| file.bytes.end - file.bytes.start);
+    let mut stored = Amount {
+        records: share.records,
+        bytes,
+    };
+    for &(record, cause) in dropped {
+        let Some(record) = batch.records.get(record).filter(|record| record.file as usize == index) else {
+            continue;
+        };
+        let lost = Amount {
+            records: 1,
+            bytes: u64::from(record.source_bytes).min(stored.bytes),
+        };
+        stored.records = stored.records.saturating_sub(1);
+        stored.bytes -= lost.bytes;
+        outcome.lose(Loss::Dropped(cause), lost);
+    }
+    outcome.acknowledged = stored;
+    outcome
 }

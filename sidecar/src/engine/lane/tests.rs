@@ -1,0 +1,239 @@
+//! The accounting of a lane under random writes, truncations, settlements and restarts of its task.
+
+use std::fs::{File as StdFile, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use tokio::sync::mpsc;
+
+use super::super::files::Seen;
+use super::super::source::{Tail, identity};
+use super::*;
+use crate::batch::{DropCause, Settled};
+use crate::destination::stdout;
+use crate::positions::Store;
+use crate::reading::facts::Facts;
+use crate::sending::{self, LaneParts};
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// So many lines of so many bytes.
+    Write {
+        lines: usize,
+        length: usize,
+    },
+    Truncate,
+    Pump,
+    /// The batch at this place of those under way; every so many records are dropped.
+    Settle {
+        place: usize,
+        drop_every: usize,
+    },
+    /// Everything under way comes back never.
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1..400_usize, 1..300_usize).prop_map(|(lines, length)| Step::Write { lines, length }),
+        1 => Just(Step::Truncate),
+        6 => Just(Step::Pump),
+        6 => (0..8_usize, 0..5_usize).prop_map(|(place, drop_every)| Step::Settle { place, drop_every }),
+        1 => Just(Step::Restart),
+    ]
+}
+
+/// A lane in which the test is the destination.
+struct Bench {
+    runtime: tokio::runtime::Runtime,
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+    files: Files,
+    file: FileId,
+    sources: Vec<Source>,
+    saved: Saved,
+    lane: Lane,
+    batches: mpsc::Receiver<Batch>,
+    under_way: Vec<Batch>,
+    written: u64,
+}
+
+fn destination() -> pipeline::Destination {
+    let json =
+        serde_json::json!({"name": "d", "loki": {"url": "http://x"}, "batch": {"maxBytes": "16Ki", "maxDelay": "0ms"}});
+    serde_json::from_value(json).unwrap()
+}
+
+fn link(runtime: &tokio::runtime::Runtime, id: u64) -> (Link, mpsc::Receiver<Batch>) {
+    let (_, unused) = mpsc::channel(1);
+    let parts = LaneParts {
+        id: LaneId(id),
+        pipeline: "p".to_owned(),
+        batches: unused,
+        settled: std::sync::mpsc::channel().0,
+        wake: Arc::new(|| {}),
+        health: Arc::default(),
+        stdout: stdout::Writer::start_on(StdFile::open("/dev/null").unwrap()).unwrap(),
+    };
+    let handle = sending::spawn(runtime.handle(), &destination(), parts).unwrap();
+    let (batches, receiver) = mpsc::channel(Limits::of(&destination()).window);
+    (
+        Link {
+            id: LaneId(id),
+            batches,
+            handle,
+        },
+        receiver,
+    )
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        StdFile::create(&path).unwrap();
+        let config = serde_json::json!({"name": "s", "paths": ["/var/log/a.log"]});
+        let mut source = Source::new(SourceId(1), serde_json::from_value(config).unwrap(), Vec::new()).unwrap();
+        let fd = StdFile::open(&path).unwrap();
+        let (facts, now) = (Facts::of(&fd).unwrap(), Now::read());
+        let mut files = Files::default();
+        let file = files.insert(fd.into(), &facts, Vec::new(), now);
+        let origin = source.origin("/var/log/a.log", identity(facts.id));
+        source.tails.insert(file, Tail::new(origin, (0, PathBuf::new()), 0, 0));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (link, batches) = link(&runtime, 1);
+        let saved = Saved::new(Store::in_memory().unwrap(), now);
+        let mut lane = Lane::new(destination(), link, Arc::default());
+        lane.open_flow("p", &source, &saved);
+        lane.attach(&source, (file, files.get(file).unwrap()), Position::default(), None);
+        let (sources, under_way) = (vec![source], Vec::new());
+        Self {
+            runtime,
+            _dir: dir,
+            path,
+            files,
+            file,
+            sources,
+            saved,
+            lane,
+            batches,
+            under_way,
+            written: 0,
+        }
+    }
+
+    fn apply(&mut self, step: Step) {
+        match step {
+            Step::Write { lines, length } => {
+                let text = format!("{}\n", "x".repeat(length)).repeat(lines);
+                OpenOptions::new()
+                    .append(true)
+                    .open(&self.path)
+                    .unwrap()
+                    .write_all(text.as_bytes())
+                    .unwrap();
+                self.written += text.len() as u64;
+                self.look();
+            }
+            Step::Truncate => {
+                OpenOptions::new()
+                    .write(true)
+                    .open(&self.path)
+                    .unwrap()
+                    .set_len(0)
+                    .unwrap();
+                self.look();
+            }
+            Step::Pump => self.pump(),
+            Step::Settle { place, drop_every } => self.settle(place, drop_every),
+            Step::Restart => {
+                let (link, batches) = link(&self.runtime, self.lane.id().0 + 1);
+                self.lane.replace_link(link);
+                self.batches = batches;
+                self.under_way.clear();
+            }
+        }
+    }
+
+    /// As the engine looks at a file.
+    fn look(&mut self) {
+        let file = self.files.get_mut(self.file).unwrap();
+        let (before, facts) = (file.size, Facts::of(file.fd.as_ref().unwrap()).unwrap());
+        match file.observe(&facts, Now::read()) {
+            Seen::Same => {}
+            Seen::Grew { by } => self.lane.grew(self.file, by),
+            Seen::Shrank => self
+                .lane
+                .began_anew(self.file, self.files.get(self.file).unwrap(), before),
+        }
+    }
+
+    fn pump(&mut self) {
+        let mut turn = Turn {
+            files: &mut self.files,
+            sources: &mut self.sources,
+            saved: &mut self.saved,
+            now: Now::read(),
+            memory: 1 << 20,
+            flush: false,
+            rechecks: Vec::new(),
+        };
+        self.lane.pump(&mut turn);
+        assert!(turn.rechecks.is_empty(), "{:?}", turn.rechecks);
+        while let Ok(batch) = self.batches.try_recv() {
+            self.under_way.push(batch);
+        }
+    }
+
+    fn settle(&mut self, place: usize, drop_every: usize) {
+        if self.under_way.is_empty() {
+            return;
+        }
+        let batch = self.under_way.remove(place % self.under_way.len());
+        let records = 0..batch.records.len();
+        let dropped = records.filter(|index| drop_every > 0 && index % drop_every == 0);
+        let dropped = dropped.map(|index| (index, DropCause::Rejected)).collect();
+        self.lane
+            .settle(Settled { batch, dropped }, &self.files, &mut self.saved, Now::read());
+    }
+
+    /// Bytes that aren't settled, counted without the account.
+    fn unsettled(&self) -> u64 {
+        let size = self.files.get(self.file).unwrap().size;
+        let end = |cursor: &Cursor| if cursor.ended { cursor.read } else { size };
+        self.lane
+            .cursors
+            .values()
+            .map(|cursor| end(cursor) - cursor.settled.offset)
+            .sum()
+    }
+
+    fn check(&self) {
+        let account = self.lane.flows[&SourceId(1)].account;
+        assert_eq!(account.discovered(), self.written, "every byte is discovered once");
+        assert_eq!(account.pending(), self.unsettled());
+        let memory = self.lane.memory();
+        assert!(memory <= 1 << 20, "{memory} bytes held");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_accounts_are_exact_at_every_moment(steps in proptest::collection::vec(step(), 1..80)) {
+        let mut bench = Bench::new();
+        for step in steps {
+            bench.apply(step);
+            bench.check();
+        }
+        while bench.unsettled() > 0 {
+            bench.pump();
+            bench.settle(0, 0);
+            bench.check();
+        }
+        let counters = bench.lane.flows[&SourceId(1)].account.counters;
+        prop_assert_eq!(counters.acknowledged.bytes + counters.dropped_bytes(), bench.written);
+    }
+}
