@@ -7,4 +7,5 @@ mod owner;
 mod owner_acts;
 mod removal;
 mod shrinking;
+mod transitions;
 mod why_not;
