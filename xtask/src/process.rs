@@ -1,6 +1,8 @@
 //! Runs other programs, and turns their failure into a sentence that names the command.
 
 use std::io::{BufRead, BufReader};
+use std::iter;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -36,15 +38,24 @@ pub fn stream(command: &mut Command, mut on_line: impl FnMut(&str)) -> Result<Ex
     Ok(child.wait()?)
 }
 
-/// The command as one would type it, without folders in front of the program's name.
+/// The command as one would type it in a shell, without folders in front of the program's name.
 pub fn in_words(command: &Command) -> String {
-    let program = std::path::Path::new(command.get_program());
+    let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());
-    std::iter::once(name)
+    iter::once(name)
         .chain(command.get_args())
-        .map(|word| word.to_string_lossy())
+        .map(|word| quoted(&word.to_string_lossy()))
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// In single quotes where a shell would see more than a word.
+fn quoted(word: &str) -> String {
+    let is_plain = |character: char| character.is_alphanumeric() || "-_=./:,+@%".contains(character);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 fn succeeded(command: &Command, status: ExitStatus, explanation: &str) -> Result<()> {
@@ -74,10 +85,20 @@ mod tests {
     #[test]
     fn a_failure_names_the_command_and_quotes_what_it_said() {
         let error = output(&mut shell("echo so sorry >&2; exit 3")).unwrap_err().to_string();
-        assert!(error.starts_with("`sh -c echo so sorry"), "{error}");
+        assert!(error.starts_with("`sh -c 'echo so sorry"), "{error}");
         assert!(
             error.contains("exit status: 3") && error.ends_with("so sorry"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn commands_are_shown_as_a_shell_takes_them() {
+        let mut command = Command::new("/opt/tools/logcli");
+        command.args(["query", "--limit=5", r#"{app="server"}"#, "it's", ""]);
+        assert_eq!(
+            in_words(&command),
+            r#"logcli query --limit=5 '{app="server"}' 'it'\''s' '''"#
         );
     }
 
