@@ -98,7 +98,7 @@ mod tests {
         command.args(["query", "--limit=5", r#"{app="server"}"#, "it's", ""]);
         assert_eq!(
             in_words(&command),
-            r#"logcli query --limit=5 '{app="server"}' 'it'\''s' '''"#
+            r#"logcli query --limit=5 '{app="server"}' 'it'\''s' ''"#
         );
     }
 
