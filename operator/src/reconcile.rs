@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crds::conditions::Reason;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Client, Resource};
+use tokio_util::sync::CancellationToken;
 
 use crate::apply::{ApplyError, Writes, Written, apply};
 use crate::events::{EventReason, Events, Notice};
@@ -33,9 +34,20 @@ pub(crate) struct Reconciler {
 }
 
 impl Reconciler {
+    /// Works on targets until `stop`.
+    pub(crate) async fn run(self, limit: usize, stop: CancellationToken) {
+        tracing::info!("everything is listed; beginning to work");
+        self.metrics.leads();
+        let step = |target| {
+            let this = self.clone();
+            async move { this.reconcile(target).await }
+        };
+        self.cluster.targets.work(limit, &stop, step).await;
+    }
+
     /// Works on a target once.
     #[tracing::instrument(name = "reconciling target", skip(self), fields(target = %target))]
-    pub(crate) async fn reconcile(&self, target: TargetKey) -> Next {
+    async fn reconcile(&self, target: TargetKey) -> Next {
         let start = Instant::now();
         let (result, next) = match observe(&self.client, &self.cluster, &target).await {
             Ok(Some(observed)) => self.carry_out(&target, &observed).await,
@@ -68,18 +80,16 @@ impl Reconciler {
             nudges,
             delete_config_map,
         };
-        let carried = if writes.brings_something() {
-            carried_after(&state)
-        } else {
-            Vec::new()
-        };
+        if writes.brings_something() {
+            // From the first write until it is observed again it carries what it had and what it is given.
+            let given = carried_after(&state);
+            state.carried.extend(given);
+        }
         match self.write(target, observed, writes).await {
             Ok(written) => {
                 if let Some(action) = action {
                     tracing::info!(action = action.as_str(), "patched");
                 }
-                // Until it is observed again it carries what it had and what it was given.
-                state.carried.extend(carried);
                 let next = self.next(&state, written.not_nudged.as_ref());
                 self.learn(written);
                 for event in &events {
@@ -91,9 +101,7 @@ impl Reconciler {
             Err(error) => {
                 self.failed(&error);
                 let before = self.cluster.index().state(target).cloned();
-                let mut state = after_failure(before, state, &error);
-                state.carried.extend(carried);
-                self.remember(target, &observed.deployment, state);
+                self.remember(target, &observed.deployment, after_failure(before, state, &error));
                 (error.reason(), Next::Retry)
             }
         }
@@ -241,7 +249,11 @@ fn after_failure(before: Option<TargetState>, mut planned: TargetState, error: &
             message: format!("{error}: {}; it is tried again", error.words()),
         }),
         ApplyError::Stale { .. } | ApplyError::Unavailable { .. } => match before {
-            Some(before) => return before,
+            Some(mut before) => {
+                // A part of the plan may have been carried out.
+                before.carried.append(&mut planned.carried);
+                return before;
+            }
             None => Standing::InProgress,
         },
     };

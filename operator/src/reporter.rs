@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::apply::ApplyError;
 use crate::finalize;
@@ -28,9 +29,18 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
+    /// Works on LogShippings until `stop`.
+    pub(crate) async fn run(self, limit: usize, stop: CancellationToken) {
+        let step = |key| {
+            let this = self.clone();
+            async move { this.reconcile(key).await }
+        };
+        self.cluster.shippings.work(limit, &stop, step).await;
+    }
+
     /// Works on a LogShipping once.
     #[tracing::instrument(name = "reporting", skip(self), fields(shipping = %key))]
-    pub(crate) async fn reconcile(&self, key: ShippingKey) -> Next {
+    async fn reconcile(&self, key: ShippingKey) -> Next {
         let start = Instant::now();
         let entry = self.cluster.index().shipping(&key).cloned();
         let done = match entry {

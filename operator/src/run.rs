@@ -76,7 +76,6 @@ impl Parts {
         let ready = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (events, publishing) = Events::new(client.clone());
-        tasks.spawn(publishing);
         watch::start(&mut tasks, &client, &settings.namespaces, &cluster, &ready);
         let admin = Admin {
             metrics: metrics.clone(),
@@ -84,7 +83,7 @@ impl Parts {
             cluster: cluster.clone(),
         };
         tasks.spawn(admin::serve(listener, admin));
-        let parts = Work {
+        let work = Work {
             settings,
             client,
             cluster,
@@ -93,10 +92,10 @@ impl Parts {
             stop: stop.clone(),
             ready,
         };
-        Ok(Self {
-            tasks,
-            workers: parts.start(),
-        })
+        let mut workers = work.start();
+        // Ends when nobody is left who could tell anything.
+        workers.spawn(publishing);
+        Ok(Self { tasks, workers })
     }
 
     async fn finish(mut self) {
@@ -122,59 +121,49 @@ impl Work {
     fn start(self) -> JoinSet<()> {
         let mut workers = JoinSet::new();
         let limit = usize::from(self.settings.concurrency.max(1));
-        let reconciler = Reconciler {
+        workers.spawn(self.once_listed(self.reconciler().run(limit, self.stop.clone())));
+        workers.spawn(self.once_listed(self.reporter().run(limit, self.stop.clone())));
+        if self.settings.poll == Switch::On {
+            let interval = self.settings.poll_interval.to_std();
+            let polling = poll::run(self.cluster.clone(), self.metrics.clone(), interval, self.stop.clone());
+            workers.spawn(self.once_listed(polling));
+        }
+        workers
+    }
+
+    /// Before everything is listed absence means nothing: a LogShipping that isn't known yet is not one that was deleted.
+    fn once_listed<W>(&self, work: W) -> impl Future<Output = ()> + Send + use<W>
+    where
+        W: Future<Output = ()> + Send,
+    {
+        let (ready, stop) = (self.ready.clone(), self.stop.clone());
+        async move {
+            if stop.run_until_cancelled(ready.cancelled()).await.is_some() {
+                work.await;
+            }
+        }
+    }
+
+    fn reconciler(&self) -> Reconciler {
+        Reconciler {
             client: self.client.clone(),
             cluster: self.cluster.clone(),
             settings: plan::Settings {
                 sidecar_image: self.settings.sidecar_image.clone(),
             },
             nudge: self.settings.nudge,
-            events: self.events,
+            events: self.events.clone(),
             metrics: self.metrics.clone(),
-        };
-        let reporter = Reporter {
-            client: self.client,
+        }
+    }
+
+    fn reporter(&self) -> Reporter {
+        Reporter {
+            client: self.client.clone(),
             cluster: self.cluster.clone(),
             polling: self.settings.poll,
             metrics: self.metrics.clone(),
             written: Arc::new(Mutex::new(Written::default())),
-        };
-        let (ready, stop) = (self.ready, self.stop);
-        let (cluster, starting, ending, metrics) =
-            (self.cluster.clone(), ready.clone(), stop.clone(), self.metrics.clone());
-        workers.spawn(async move {
-            let Some(()) = ending.run_until_cancelled(starting.cancelled()).await else {
-                return;
-            };
-            tracing::info!("everything is listed; beginning to work");
-            metrics.leads();
-            let step = |target| {
-                let reconciler = reconciler.clone();
-                async move { reconciler.reconcile(target).await }
-            };
-            cluster.targets.work(limit, &ending, step).await;
-        });
-        let (cluster, starting, ending) = (self.cluster.clone(), ready.clone(), stop.clone());
-        workers.spawn(async move {
-            let Some(()) = ending.run_until_cancelled(starting.cancelled()).await else {
-                return;
-            };
-            let step = |key| {
-                let reporter = reporter.clone();
-                async move { reporter.reconcile(key).await }
-            };
-            cluster.shippings.work(limit, &ending, step).await;
-        });
-        if self.settings.poll == Switch::On {
-            let interval = self.settings.poll_interval.to_std();
-            let (cluster, metrics) = (self.cluster, self.metrics);
-            workers.spawn(async move {
-                let Some(()) = stop.run_until_cancelled(ready.cancelled()).await else {
-                    return;
-                };
-                poll::run(cluster, metrics, interval, stop).await;
-            });
         }
-        workers
     }
 }

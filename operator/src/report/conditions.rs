@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use pipeline::validate;
 
 use super::pods::PodHealth;
-use super::{Said, Stand, Summed, TargetView, cut, number, rank};
+use super::{Overview, Said, Stand, Summed, TargetView, cut, number, rank};
 use crate::plan::Finding;
 use crate::settings::Switch;
 
@@ -107,29 +107,24 @@ fn injected(summed: &Summed<'_>) -> Said {
     }
     let wanted = counts.matched - counts.skipped;
     if counts.injected < wanted {
-        let changing: Vec<_> = overview
-            .targets
-            .iter()
-            .filter(|target| target.finding().is_some_and(|f| f.reason == Reason::InProgress))
-            .collect();
-        let names: Vec<_> = changing.iter().take(3).map(|target| target.name).collect();
-        let message = format!(
-            "{} of {wanted} Deployments are being changed: {}",
-            changing.len(),
-            names.join(", ")
-        );
-        return say(condition, Reason::InProgress, message);
+        return say(condition, Reason::InProgress, being_changed(overview, wanted));
     }
-    let skipped = if counts.skipped > 0 {
-        format!("; {} skipped, see worst", counts.skipped)
-    } else {
-        String::new()
+    let skipped = match counts.skipped {
+        0 => String::new(),
+        skipped => format!("; {skipped} skipped, see worst"),
     };
-    say(
-        condition,
-        Reason::AllInjected,
-        format!("{wanted} of {wanted} Deployments carry the sidecar{skipped}"),
-    )
+    let message = format!("{wanted} of {wanted} Deployments carry the sidecar{skipped}");
+    say(condition, Reason::AllInjected, message)
+}
+
+fn being_changed(overview: &Overview<'_>, wanted: i32) -> String {
+    let changing = overview
+        .targets
+        .iter()
+        .filter(|target| target.stand == Stand::InProgress);
+    let names: Vec<_> = changing.map(|target| target.name).collect();
+    let some = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+    format!("{} of {wanted} Deployments are being changed: {some}", names.len())
 }
 
 /// Reasons of single targets aren't reasons of the condition.

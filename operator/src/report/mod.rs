@@ -62,7 +62,6 @@ pub(crate) fn report(overview: &Overview<'_>, now: Timestamp) -> Report {
     };
     let conditions = conditions::conditions(&summed);
     let changes_at = conditions::changes_at(&conditions, now);
-    let polled = overview.polling == Switch::On;
     let status = LogShippingStatus {
         observed_generation: overview.generation,
         revision: revision(overview),
@@ -75,21 +74,11 @@ pub(crate) fn report(overview: &Overview<'_>, now: Timestamp) -> Report {
         sidecars: summed.sidecars,
         lag: None,
         lost: None,
-        summary: Summary {
-            injected: share(summed.targets.injected, summed.targets.matched - summed.targets.skipped),
-            loaded: if polled {
-                share(summed.sidecars.config_loaded, summed.sidecars.desired)
-            } else {
-                String::new()
-            },
-            delivering: if polled {
-                share(summed.sidecars.delivering, summed.sidecars.desired)
-            } else {
-                String::new()
-            },
-            state: rank::column(&conditions).to_owned(),
+        summary: summary(&summed, rank::column(&conditions)),
+        destinations: match overview.polling {
+            Switch::On => destinations(&summed),
+            Switch::Off => Vec::new(),
         },
-        destinations: if polled { destinations(&summed) } else { Vec::new() },
         worst: worst(&summed),
         conditions,
     };
@@ -104,6 +93,21 @@ pub(crate) fn reference(namespace: &str, name: &str) -> ObjectReference {
         namespace: Some(namespace.to_owned()),
         name: Some(name.to_owned()),
         ..ObjectReference::default()
+    }
+}
+
+/// What `kubectl get` shows; nothing about sidecars that aren't asked.
+fn summary(summed: &Summed<'_>, state: &str) -> Summary {
+    let Summed { targets, sidecars, .. } = summed;
+    let of_sidecars = |part| match summed.overview.polling {
+        Switch::On => share(part, sidecars.desired),
+        Switch::Off => String::new(),
+    };
+    Summary {
+        injected: share(targets.injected, targets.matched - targets.skipped),
+        loaded: of_sidecars(sidecars.config_loaded),
+        delivering: of_sidecars(sidecars.delivering),
+        state: state.to_owned(),
     }
 }
 
@@ -195,22 +199,9 @@ fn destinations(summed: &Summed<'_>) -> Vec<DestinationStatus> {
 /// The targets that are not as they should be, worst first.
 fn worst(summed: &Summed<'_>) -> Vec<WorstTarget> {
     let overview = summed.overview;
-    let mut found: Vec<(&str, Finding)> = overview
-        .targets
-        .iter()
-        .filter_map(|target| {
-            let of_pods = summed
-                .pods
-                .iter()
-                .filter(|pod| pod.target == target.name)
-                .filter_map(PodHealth::finding);
-            let finding = target
-                .finding()
-                .into_iter()
-                .chain(of_pods)
-                .min_by_key(|finding| rank::of(finding.reason))?;
-            Some((target.name, finding))
-        })
+    let targets = overview.targets.iter();
+    let mut found: Vec<_> = targets
+        .filter_map(|target| Some((target.name, worst_of(summed, target)?)))
         .collect();
     found.sort_by_key(|(name, finding)| (rank::of(finding.reason), *name));
     found.truncate(MAX_WORST);
@@ -234,6 +225,13 @@ fn worst(summed: &Summed<'_>) -> Vec<WorstTarget> {
         }
     });
     rows.collect()
+}
+
+/// The worst about a target or any of its pods.
+fn worst_of(summed: &Summed<'_>, target: &TargetView<'_>) -> Option<Finding> {
+    let pods = summed.pods.iter().filter(|pod| pod.target == target.name);
+    let findings = target.finding().into_iter().chain(pods.filter_map(PodHealth::finding));
+    findings.min_by_key(|finding| rank::of(finding.reason))
 }
 
 /// As Kubernetes writes times.
