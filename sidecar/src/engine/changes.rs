@@ -9,6 +9,7 @@ use crate::reading::watcher::{Change, WatchId, What};
 
 use super::clock::Now;
 use super::files::{FileId, Seen};
+use super::lane::Fate;
 use super::{Engine, GATHER, POLL, RESCAN, SWEEP};
 
 /// The two halves of a rename are in the queue together, or nearly.
@@ -151,6 +152,7 @@ impl Engine {
         if now.instant >= self.due.sweep {
             self.due.sweep = now.instant + every;
             self.sweep(now);
+            self.bound_held(now);
         }
         if now.instant >= self.due.rescan {
             self.due.rescan = now.instant + if self.watcher.must_poll() { POLL } else { RESCAN };
@@ -294,10 +296,7 @@ impl Engine {
     pub(super) fn forget(&mut self, id: FileId, now: Now) {
         if let Some(saved) = &mut self.saved {
             for running in &mut self.running {
-                let sources: Vec<_> = running.sources.iter().map(|source| source.id).collect();
-                for source in sources {
-                    running.detach(source, id, &self.files, saved, now);
-                }
+                running.detach_all(id, Fate::Withdrawn, (&self.files, &mut *saved, now));
             }
         }
         self.names.retain(|_, named| *named != id);

@@ -17,6 +17,7 @@ mod cursor;
 mod discover;
 mod drain;
 mod files;
+mod held;
 mod lane;
 mod mailbox;
 mod marks;

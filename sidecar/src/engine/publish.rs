@@ -172,15 +172,7 @@ impl Engine {
         }
     }
 
-    fn held_deleted_bytes(&self) -> u64 {
-        let held = self
-            .files
-            .iter()
-            .filter(|(id, file)| file.deleted && !self.is_settled(*id, file.size));
-        held.map(|(_, file)| file.allocated).sum()
-    }
-
-    /// What the tailed files take on each mounted volume; without a mount there is no volume to speak of.
+    /// What the mounted volumes hold; without a mount there is no volume to speak of.
     fn volumes(&self) -> Vec<Volume> {
         let mut volumes: BTreeMap<String, Volume> = BTreeMap::new();
         for source in self.running.iter().flat_map(|running| &running.sources) {

@@ -139,7 +139,7 @@ impl Engine {
         self.running = kept;
         for running in removed {
             tracing::info!(pipeline = %running.pipeline.name, "the pipeline was removed");
-            running.end(&self.files, saved, now);
+            running.end((&self.files, saved, now));
         }
     }
 }

@@ -11,10 +11,8 @@ use crate::sending::Health;
 use super::Engine;
 use super::clock::Now;
 use super::discover::At;
-use super::files::Files;
-use super::lane::{Lane, Link};
-use super::running::{Running, detach};
-use super::saved::Saved;
+use super::lane::{Fate, Lane, Link};
+use super::running::{Running, Shared, detach};
 use super::source::{Source, SourceId, Walked};
 
 /// What was built for a pipeline, in the order of its configuration: `None` where the old part stays.
@@ -135,8 +133,6 @@ fn merge(attributes: [&BTreeMap<String, String>; 3]) -> Vec<(String, String)> {
         .collect()
 }
 
-type Shared<'a> = (&'a Files, &'a mut Saved, Now);
-
 fn commit_lanes(
     running: &mut Running,
     pipeline: &Pipeline,
@@ -150,7 +146,7 @@ fn commit_lanes(
         running.lanes.extend(lane);
     }
     for lane in old {
-        running.end_lane(lane, files, saved, now);
+        running.end_lane(lane, (files, &mut *saved, now));
     }
 }
 
@@ -182,7 +178,7 @@ fn commit_sources(
                 let left = running.sources[at].change(source);
                 let id = running.sources[at].id;
                 for file in left {
-                    running.detach(id, file, files, saved, now);
+                    running.detach(id, file, Fate::Withdrawn, (files, &mut *saved, now));
                 }
                 for (file, tail) in &running.sources[at].tails {
                     running
@@ -216,7 +212,7 @@ fn commit_sources(
             .flat_map(|tails| tails.keys().copied())
             .collect::<Vec<_>>()
         {
-            running.detach(id, file, files, saved, now);
+            running.detach(id, file, Fate::Withdrawn, (files, &mut *saved, now));
         }
         running.lanes.iter_mut().for_each(|lane| _ = lane.flows.remove(&id));
         running.sources.retain(|source| source.id != id);
@@ -233,7 +229,7 @@ fn reconcile_flows(running: &mut Running, (files, saved, now): Shared<'_>) {
                 continue;
             }
             for file in source.tails.keys() {
-                detach(lane, source.id, *file, files, saved, now);
+                detach(lane, (source.id, *file), Fate::Withdrawn, (files, &mut *saved, now));
             }
             lane.flows.remove(&source.id);
         }

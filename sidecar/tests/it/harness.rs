@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_logshipping-sidecar");
+
 /// More than enough on a busy machine; a test that works never waits for it.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -109,19 +111,22 @@ pub struct Sidecar {
 
 impl Sidecar {
     pub fn start(workspace: &Workspace) -> Self {
-        Self::start_with(workspace, |_| {})
+        Self::spawn(workspace, Command::new(PROGRAM))
     }
 
-    pub fn start_with(workspace: &Workspace, adjust: impl FnOnce(&mut Command)) -> Self {
+    /// Runs it by another program, which must replace itself.
+    pub fn start_under(workspace: &Workspace, words: &[&str]) -> Self {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(PROGRAM);
+        Self::spawn(workspace, command)
+    }
+
+    fn spawn(workspace: &Workspace, mut command: Command) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let append = |name: &str| {
-            OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(workspace.path(name))
-                .unwrap()
+            let path = workspace.path(name);
+            OpenOptions::new().append(true).create(true).open(path).unwrap()
         };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_logshipping-sidecar"));
         command
             .args(["run", "--listen", &address.to_string()])
             .arg("--config")
@@ -133,7 +138,6 @@ impl Sidecar {
             .stdin(Stdio::null())
             .stdout(append("out"))
             .stderr(append("err"));
-        adjust(&mut command);
         Self {
             child: command.spawn().unwrap(),
             address,
@@ -142,7 +146,9 @@ impl Sidecar {
 
     /// As the user of the image; only root can ask for that.
     pub fn start_as(workspace: &Workspace, user: u32) -> Self {
-        Self::start_with(workspace, |command| _ = command.uid(user).gid(user))
+        let mut command = Command::new(PROGRAM);
+        command.uid(user).gid(user);
+        Self::spawn(workspace, command)
     }
 
     /// Status code and body of a GET; `None` while nobody listens.

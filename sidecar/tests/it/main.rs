@@ -9,6 +9,8 @@ mod harness;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod polling;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod resume;

@@ -67,6 +67,37 @@ fn a_deleted_file_is_read_to_its_end_when_the_destination_is_back() {
 }
 
 #[test]
+fn deleted_files_are_held_up_to_a_bound_and_what_is_let_go_is_counted() {
+    let mut workspace = Workspace::new();
+    let collector = Collector::start();
+    collector.answer(503);
+    let mut pipeline = workspace.pipeline("p", &collector.destination());
+    // So that most of a file isn't read yet when it is let go.
+    pipeline["destinations"][0]["batch"] = serde_json::json!({"maxBytes": "64Ki"});
+    pipeline["maxHeldBytes"] = "3Mi".into();
+    workspace.configure(&[pipeline]);
+    let sidecar = Sidecar::start(&workspace);
+    let text: String = (0..20_000).map(numbered).collect();
+    for files in 1..=2 {
+        workspace.append("a.log", &text);
+        sidecar.report_until("the file", |report| {
+            report["pipelines"][0]["sources"][0]["files"] == files
+        });
+        fs::remove_file(workspace.log("a.log")).unwrap();
+    }
+    let report = sidecar.report_until("the loss", |report| {
+        report["pipelines"][0]["destinations"][0]["droppedRecords"]["vanished"].as_u64() > Some(0)
+    });
+    assert_balanced(&report);
+    sidecar.report_until("less held", |report| {
+        (1..=3 << 20).contains(&report["heldDeletedBytes"].as_u64().unwrap())
+    });
+    collector.answer(204);
+    until("the newer file", || (collector.count() >= 20_000).then_some(()));
+    assert_eq!(Arrived::of(collector.lines()).missing(20_000), Vec::<u64>::new());
+}
+
+#[test]
 fn a_truncated_file_is_read_from_its_beginning() {
     let mut workspace = Workspace::new();
     workspace.configure(&[workspace.pipeline("p", &stdout())]);
