@@ -43,16 +43,20 @@ pub(crate) struct Allowance {
     pub(crate) max_line: usize,
 }
 
+/// Lines that were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) bytes: u64,
+    pub(crate) records: u64,
+    pub(crate) truncated: u64,
+}
+
 /// What one reading came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// Lines were taken; there is more if `more`.
-    Read {
-        bytes: u64,
-        records: u64,
-        truncated: u64,
-        more: bool,
-    },
+    Read { piece: Piece, more: bool },
+
     /// Nothing to take until the file grows.
     Waits,
     /// The next line doesn't fit: send this batch first.
@@ -163,9 +167,11 @@ impl OpenBatch {
         let records = (self.batch.records.len() - before) as u64;
         self.account(share, cursor, records);
         Some(Progress::Read {
-            bytes: output.consumed as u64,
-            records,
-            truncated: output.truncated,
+            piece: Piece {
+                bytes: output.consumed as u64,
+                records,
+                truncated: output.truncated,
+            },
             more: cursor.read < file.size,
         })
     }

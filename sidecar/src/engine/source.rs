@@ -10,6 +10,7 @@ use crate::reading::volume::{Refusal, Volume};
 use crate::reading::walk::Walk;
 
 use super::files::FileId;
+use super::open_batch::Piece;
 
 /// Names a source as long as it has its name, through all reloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,17 +64,6 @@ pub(crate) struct ReadCounters {
     pub(crate) rotated_files: u64,
     pub(crate) truncated_files: u64,
     pub(crate) errors: BTreeMap<&'static str, u64>,
-}
-
-/// A piece of a file that was read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading {
-    pub(crate) generation: u32,
-    pub(crate) end: u64,
-    pub(crate) bytes: u64,
-    pub(crate) records: u64,
-    pub(crate) truncated: u64,
-    pub(crate) at: i64,
 }
 
 impl Source {
@@ -145,21 +135,22 @@ impl Source {
         }
     }
 
-    pub(crate) fn count(&mut self, file: FileId, reading: Reading) {
+    /// Counts what was read of a file up to `end`, each byte once.
+    pub(crate) fn count(&mut self, file: FileId, generation: u32, (piece, end): (Piece, u64), at: i64) {
         let Some(tail) = self.tails.get_mut(&file) else {
             return;
         };
-        if tail.generation != reading.generation {
-            (tail.generation, tail.read) = (reading.generation, 0);
+        if tail.generation != generation {
+            (tail.generation, tail.read) = (generation, 0);
         }
-        self.read.last_at = Some(reading.at);
-        let fresh = reading.end.saturating_sub(tail.read).min(reading.bytes);
+        self.read.last_at = Some(at);
+        let fresh = end.saturating_sub(tail.read).min(piece.bytes);
         if fresh > 0 {
-            tail.read = reading.end;
+            tail.read = end;
             self.read.bytes += fresh;
             // A piece that is new only in part was read in another division into lines; its share is as good as exact.
-            self.read.records += (reading.records * fresh).div_ceil(reading.bytes);
-            self.read.truncated_lines += reading.truncated;
+            self.read.records += (piece.records * fresh).div_ceil(piece.bytes);
+            self.read.truncated_lines += piece.truncated;
         }
     }
 }

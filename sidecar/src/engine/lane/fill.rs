@@ -7,8 +7,7 @@ use crate::batch::Settled;
 
 use super::super::cursor::NextLine;
 use super::super::open_batch::{Allowance, Progress, QUANTUM};
-use super::super::source::Reading;
-use super::{CursorId, FileId, Files, InFlight, Lane, Now, OpenBatch, Saved, Source};
+use super::{Cursor, CursorId, File, FileId, Files, InFlight, Lane, Now, OpenBatch, Saved, Source};
 
 /// A batch with less room than this is full.
 const LEAST_ROOM: usize = 1 << 10;
@@ -116,6 +115,7 @@ impl Lane {
             .min((memory / (self.limits.window + 1)).max(LEAST_BATCH))
     }
 
+    /// Reads one quantum of one file.
     fn read(&mut self, id: CursorId, room: usize, max_bytes: usize, turn: &mut Turn<'_>) -> Filled {
         let Some(cursor) = self.cursors.get_mut(&id) else {
             return Filled::Drained;
@@ -133,54 +133,32 @@ impl Lane {
         });
         let longest = usize::try_from(source.config.max_line_bytes.as_bytes()).unwrap_or(usize::MAX);
         let max_line = longest.min(self.limits.max_record_bytes).min(max_bytes);
-        let lengths = (open.batch.text.len(), open.batch.records.len());
-        // A defect that one file's content brings out must not end the process.
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            open.read(id, cursor, file, Allowance { room, max_line })
-        }));
+        let outcome = read_guarded(open, (id, cursor), file, Allowance { room, max_line });
         self.waiting.remove(&id);
+        cursor.queued = false;
         match outcome {
-            Ok(Ok(Progress::Full)) => return Filled::Full,
-            Ok(Ok(Progress::Read {
-                bytes,
-                records,
-                truncated,
-                more,
-            })) => {
+            Ok(Progress::Full) => {
+                cursor.queued = true;
+                return Filled::Full;
+            }
+            Ok(Progress::Read { piece, more }) => {
                 file.error = None;
-                source.count(
-                    file_id,
-                    Reading {
-                        generation: cursor.generation,
-                        end: cursor.read,
-                        bytes,
-                        records,
-                        truncated,
-                        at: turn.now.wall,
-                    },
-                );
+                source.count(file_id, cursor.generation, (piece, cursor.read), turn.now.wall);
                 if more {
+                    cursor.queued = true;
                     self.queue.push_back(id);
-                    return Filled::Drained;
                 }
             }
-            Ok(Ok(Progress::Waits)) => {
+            Ok(Progress::Waits) => {
                 file.error = None;
                 if cursor.read < file.size {
                     self.waiting.insert(id);
                 }
             }
-            Ok(Ok(Progress::Short)) => turn.rechecks.push((file_id, Recheck::Short)),
-            Ok(Ok(Progress::Rewritten)) => turn.rechecks.push((file_id, Recheck::Rewritten)),
-            Ok(Err(errno)) => file.error = Some(errno.to_string()),
-            Err(_) => {
-                open.batch.text.truncate(lengths.0);
-                open.batch.records.truncate(lengths.1);
-                file.error = Some("reading it failed by a defect of the sidecar".to_owned());
-                tracing::error!(path = %cursor.origin.path, offset = cursor.read, "a defect: reading panicked");
-            }
+            Ok(Progress::Short) => turn.rechecks.push((file_id, Recheck::Short)),
+            Ok(Progress::Rewritten) => turn.rechecks.push((file_id, Recheck::Rewritten)),
+            Err(error) => file.error = Some(error),
         }
-        cursor.queued = false;
         Filled::Drained
     }
 
@@ -238,4 +216,24 @@ impl Lane {
             tracing::error!(destination = %self.destination.name, "the sending task has ended");
         }
     }
+}
+
+/// A defect that one file's content brings out must not end the process.
+fn read_guarded(
+    open: &mut OpenBatch,
+    (id, cursor): (CursorId, &mut Cursor),
+    file: &mut File,
+    allowance: Allowance,
+) -> Result<Progress, String> {
+    let lengths = (open.batch.text.len(), open.batch.records.len());
+    let outcome = catch_unwind(AssertUnwindSafe(|| open.read(id, cursor, file, allowance)));
+    outcome.map_or_else(
+        |_| {
+            open.batch.text.truncate(lengths.0);
+            open.batch.records.truncate(lengths.1);
+            tracing::error!(path = %cursor.origin.path, offset = cursor.read, "a defect: reading panicked");
+            Err("reading it failed by a defect of the sidecar".to_owned())
+        },
+        |read| read.map_err(|errno| errno.to_string()),
+    )
 }

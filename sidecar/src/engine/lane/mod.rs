@@ -4,7 +4,9 @@
 //! optimisation of [`fill`](Lane::pump), nothing else would notice.
 
 mod fill;
+mod follow;
 mod settle;
+mod succession;
 #[cfg(test)]
 mod tests;
 
@@ -16,8 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::batch::{Batch, Record};
 use crate::destination::Limits;
-use crate::metrics::Amount;
-use crate::positions::{FilePosition, FlowKey, RecordId};
+use crate::positions::{FilePosition, FlowKey};
 use crate::sending::{Health, LaneHandle, LaneId};
 
 use super::account::{Account, Loss};
@@ -29,6 +30,8 @@ use super::saved::Saved;
 use super::source::{Source, SourceId};
 
 pub(crate) use fill::{Recheck, Turn};
+pub(crate) use follow::Fate;
+use follow::estimate_records;
 
 /// How long a changed destination may finish what it has under way.
 const FINISH: Duration = Duration::from_secs(5);
@@ -131,137 +134,6 @@ impl Lane {
         self.by_file.contains_key(&(source, file))
     }
 
-    /// Begins to follow a file at `start`.
-    pub(crate) fn attach(
-        &mut self,
-        source: &Source,
-        (id, file): (FileId, &File),
-        start: Position,
-        record: Option<RecordId>,
-    ) {
-        let (Some(tail), Some(flow)) = (source.tails.get(&id), self.flows.get_mut(&source.id)) else {
-            return;
-        };
-        flow.account.discover(file.size.saturating_sub(start.offset));
-        let mut cursor = Cursor::new(source.id, id, file.generation, Arc::clone(&tail.origin), start);
-        cursor.record = record;
-        self.insert(cursor);
-    }
-
-    fn insert(&mut self, cursor: Cursor) {
-        let id = CursorId(self.next_cursor);
-        self.next_cursor += 1;
-        self.by_file.insert((cursor.source, cursor.file), id);
-        self.cursors.insert(id, cursor);
-        self.enqueue(id);
-    }
-
-    fn enqueue(&mut self, id: CursorId) {
-        if let Some(cursor) = self.cursors.get_mut(&id)
-            && !std::mem::replace(&mut cursor.queued, true)
-        {
-            self.queue.push_back(id);
-        }
-    }
-
-    /// The cursors of all sources in a file's present content.
-    fn cursors_of(&self, file: FileId) -> Vec<CursorId> {
-        let sources = self.flows.keys();
-        sources
-            .filter_map(|source| self.by_file.get(&(*source, file)).copied())
-            .collect()
-    }
-
-    /// A file has `by` more bytes; 0 when it is only worth another look.
-    pub(crate) fn grew(&mut self, file: FileId, by: u64) {
-        for id in self.cursors_of(file) {
-            let flow = self
-                .cursors
-                .get(&id)
-                .and_then(|cursor| self.flows.get_mut(&cursor.source));
-            if let Some(flow) = flow {
-                flow.account.discover(by);
-            }
-            self.enqueue(id);
-        }
-    }
-
-    /// A file's content began anew: what wasn't read of the `before` bytes of the old one is lost.
-    pub(crate) fn began_anew(&mut self, id: FileId, file: &File, before: u64) {
-        for cursor in self.cursors_of(id) {
-            let Some(old) = self.end(cursor, before, Fate::Vanished) else {
-                continue;
-            };
-            if let Some(flow) = self.flows.get_mut(&old.source) {
-                flow.account.discover(file.size);
-            }
-            let mut next = Cursor::new(old.source, id, file.generation, old.origin, Position::default());
-            next.record = old.record;
-            next.next_time = old.next_time;
-            self.insert(next);
-        }
-    }
-
-    /// A hole up to `to` is no content.
-    pub(crate) fn skip_hole(&mut self, file: FileId, to: u64) {
-        for id in self.cursors_of(file) {
-            let Some(cursor) = self.cursors.get_mut(&id) else {
-                continue;
-            };
-            if cursor.read < to && cursor.is_quiet() {
-                if let Some(flow) = self.flows.get_mut(&cursor.source) {
-                    flow.account.withdraw(to - cursor.read);
-                }
-                cursor.read = to;
-                cursor.settled.offset = to;
-                cursor.rest();
-            }
-        }
-    }
-
-    /// Stops following a file of `size` bytes. The position is handed back.
-    pub(crate) fn detach(
-        &mut self,
-        source: SourceId,
-        (id, file): (FileId, &File),
-        fate: Fate,
-        now: Now,
-    ) -> Option<(RecordId, FilePosition)> {
-        let cursor = self.by_file.remove(&(source, id))?;
-        let position = self.saved_position(cursor, file, now);
-        let ended = self.end(cursor, file.size, fate)?;
-        Some((ended.record?, position?))
-    }
-
-    /// Marks a cursor as ended; what it has under way still settles.
-    fn end(&mut self, id: CursorId, size: u64, fate: Fate) -> Option<Ended> {
-        let cursor = self.cursors.get_mut(&id)?;
-        let ended = Ended {
-            source: cursor.source,
-            origin: Arc::clone(&cursor.origin),
-            record: cursor.record.take(),
-            next_time: cursor.next_time,
-        };
-        let unread = size.saturating_sub(cursor.read);
-        cursor.ended = true;
-        if cursor.is_quiet() {
-            self.cursors.remove(&id);
-        }
-        self.waiting.remove(&id);
-        if let Some(flow) = self.flows.get_mut(&ended.source).filter(|_| unread > 0) {
-            match fate {
-                Fate::Withdrawn => flow.account.withdraw(unread),
-                Fate::Vanished => {
-                    let records = estimate_records(&flow.account, unread);
-                    flow.account.lose(Loss::Vanished, Amount { records, bytes: unread });
-                    tracing::warn!(destination = %self.destination.name, path = %ended.origin.path, bytes = unread,
-                        "bytes were gone before they could be read");
-                }
-            }
-        }
-        Some(ended)
-    }
-
     /// What is saved of a cursor.
     fn saved_position(&self, id: CursorId, file: &File, now: Now) -> Option<FilePosition> {
         let cursor = self.cursors.get(&id)?;
@@ -326,91 +198,6 @@ impl Lane {
         cursors.map(|cursor| (cursor, cursor.file))
     }
 
-    /// Another destination of the same name takes over once this one's requests are finished, or their time is.
-    pub(crate) fn succeed(&mut self, destination: pipeline::Destination, link: Link, now: Now) {
-        let until = now.instant + FINISH;
-        self.successor = Some(Successor {
-            destination,
-            link,
-            until,
-        });
-    }
-
-    /// Whether requests to `destination` are those of this lane, or of the one that will take over.
-    pub(crate) fn sends_as(&self, destination: &pipeline::Destination) -> bool {
-        let mine = self
-            .successor
-            .as_ref()
-            .map_or(&self.destination, |next| &next.destination);
-        let mut other = destination.clone();
-        other.sources.clone_from(&mine.sources);
-        *mine == other
-    }
-
-    pub(crate) fn set_origin(&mut self, source: SourceId, file: FileId, origin: &Arc<crate::batch::Origin>) {
-        let cursor = self
-            .by_file
-            .get(&(source, file))
-            .and_then(|id| self.cursors.get_mut(id));
-        if let Some(cursor) = cursor {
-            cursor.origin = Arc::clone(origin);
-        }
-    }
-
-    /// Settings that concern only this side: no request is touched.
-    pub(crate) fn set_destination(&mut self, destination: pipeline::Destination) {
-        match &mut self.successor {
-            Some(next) => next.destination = destination,
-            None => self.destination = destination,
-        }
-    }
-
-    /// Replaces the link when its time has come. What was under way then is read again.
-    pub(crate) fn relink(&mut self, now: Now) {
-        let due = |next: &Successor| self.in_flight.is_empty() || now.instant >= next.until;
-        if let Some(next) = self.successor.take_if(|next| due(next)) {
-            self.limits = Limits::of(&next.destination);
-            self.destination = next.destination;
-            self.replace_link(next.link);
-        }
-    }
-
-    /// The task ended although nobody ended it.
-    pub(crate) fn is_dead(&self) -> bool {
-        self.link.batches.is_closed()
-    }
-
-    pub(crate) fn replace_link(&mut self, link: Link) {
-        self.link = link;
-        self.in_flight.clear();
-        self.open = None;
-        self.queue.clear();
-        self.waiting.clear();
-        self.lose_ended();
-        let mut ids: Vec<_> = self.cursors.keys().copied().collect();
-        ids.sort_unstable();
-        for id in ids {
-            if let Some(cursor) = self.cursors.get_mut(&id) {
-                cursor.rewind();
-                cursor.queued = false;
-            }
-            self.enqueue(id);
-        }
-    }
-
-    /// What ended cursors had under way can't be read again.
-    fn lose_ended(&mut self) {
-        let flows = &mut self.flows;
-        self.cursors.retain(|_, cursor| {
-            if let (true, Some(flow)) = (cursor.ended, flows.get_mut(&cursor.source)) {
-                let bytes = cursor.read - cursor.settled.offset;
-                let records = estimate_records(&flow.account, bytes);
-                flow.account.lose(Loss::Vanished, Amount { records, bytes });
-            }
-            !cursor.ended
-        });
-    }
-
     /// Since when the oldest pending byte waits, in nanoseconds since the Unix epoch.
     pub(crate) fn oldest_pending(&self, source: SourceId, files: &Files) -> Option<i64> {
         let cursors = self
@@ -441,30 +228,4 @@ impl Lane {
             .sum();
         in_flight + open + spare
     }
-}
-
-/// What becomes of bytes that nobody will read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// They are gone.
-    Vanished,
-    /// They are nothing to this lane any more.
-    Withdrawn,
-}
-
-struct Ended {
-    source: SourceId,
-    origin: Arc<crate::batch::Origin>,
-    record: Option<RecordId>,
-    next_time: i64,
-}
-
-/// By the mean length of the records so far; at least one.
-fn estimate_records(account: &Account, bytes: u64) -> u64 {
-    let Amount { records, bytes: known } = account.counters.acknowledged;
-    if bytes == 0 {
-        return 0;
-    }
-    let mean = known.checked_div(records).unwrap_or(200).max(1);
-    (bytes / mean).max(1)
 }

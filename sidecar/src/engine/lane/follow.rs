@@ -1,0 +1,169 @@
+//! Following files: beginning, growth, a new content, the end.
+
+use std::sync::Arc;
+
+use crate::batch::Origin;
+use crate::metrics::Amount;
+use crate::positions::{FilePosition, RecordId};
+
+use super::super::account::{Account, Loss};
+use super::{Cursor, CursorId, File, FileId, Lane, Now, Position, Source, SourceId};
+
+/// What becomes of bytes that nobody will read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// They are gone.
+    Vanished,
+    /// They are nothing to this lane any more.
+    Withdrawn,
+}
+
+struct Ended {
+    source: SourceId,
+    origin: Arc<Origin>,
+    record: Option<RecordId>,
+    next_time: i64,
+}
+
+/// By the mean length of the records so far; at least one.
+pub(super) fn estimate_records(account: &Account, bytes: u64) -> u64 {
+    let Amount { records, bytes: known } = account.counters.acknowledged;
+    if bytes == 0 {
+        return 0;
+    }
+    let mean = known.checked_div(records).unwrap_or(200).max(1);
+    (bytes / mean).max(1)
+}
+
+impl Lane {
+    /// Begins to follow a file at `start`.
+    pub(crate) fn attach(
+        &mut self,
+        source: &Source,
+        (id, file): (FileId, &File),
+        start: Position,
+        record: Option<RecordId>,
+    ) {
+        let (Some(tail), Some(flow)) = (source.tails.get(&id), self.flows.get_mut(&source.id)) else {
+            return;
+        };
+        flow.account.discover(file.size.saturating_sub(start.offset));
+        let mut cursor = Cursor::new(source.id, id, file.generation, Arc::clone(&tail.origin), start);
+        cursor.record = record;
+        self.insert(cursor);
+    }
+
+    fn insert(&mut self, cursor: Cursor) {
+        let id = CursorId(self.next_cursor);
+        self.next_cursor += 1;
+        self.by_file.insert((cursor.source, cursor.file), id);
+        self.cursors.insert(id, cursor);
+        self.enqueue(id);
+    }
+
+    pub(super) fn enqueue(&mut self, id: CursorId) {
+        if let Some(cursor) = self.cursors.get_mut(&id)
+            && !std::mem::replace(&mut cursor.queued, true)
+        {
+            self.queue.push_back(id);
+        }
+    }
+
+    /// The cursors of all sources in a file's present content.
+    pub(super) fn cursors_of(&self, file: FileId) -> Vec<CursorId> {
+        let sources = self.flows.keys();
+        sources
+            .filter_map(|source| self.by_file.get(&(*source, file)).copied())
+            .collect()
+    }
+
+    /// A file has `by` more bytes; 0 when it is only worth another look.
+    pub(crate) fn grew(&mut self, file: FileId, by: u64) {
+        for id in self.cursors_of(file) {
+            let flow = self
+                .cursors
+                .get(&id)
+                .and_then(|cursor| self.flows.get_mut(&cursor.source));
+            if let Some(flow) = flow {
+                flow.account.discover(by);
+            }
+            self.enqueue(id);
+        }
+    }
+
+    /// A file's content began anew: what wasn't read of the `before` bytes of the old one is lost.
+    pub(crate) fn began_anew(&mut self, id: FileId, file: &File, before: u64) {
+        for cursor in self.cursors_of(id) {
+            let Some(old) = self.end(cursor, before, Fate::Vanished) else {
+                continue;
+            };
+            if let Some(flow) = self.flows.get_mut(&old.source) {
+                flow.account.discover(file.size);
+            }
+            let mut next = Cursor::new(old.source, id, file.generation, old.origin, Position::default());
+            next.record = old.record;
+            next.next_time = old.next_time;
+            self.insert(next);
+        }
+    }
+
+    /// A hole up to `to` is no content.
+    pub(crate) fn skip_hole(&mut self, file: FileId, to: u64) {
+        for id in self.cursors_of(file) {
+            let Some(cursor) = self.cursors.get_mut(&id) else {
+                continue;
+            };
+            if cursor.read < to && cursor.is_quiet() {
+                if let Some(flow) = self.flows.get_mut(&cursor.source) {
+                    flow.account.withdraw(to - cursor.read);
+                }
+                cursor.read = to;
+                cursor.settled.offset = to;
+                cursor.rest();
+            }
+        }
+    }
+
+    /// Stops following a file of `size` bytes. The position is handed back.
+    pub(crate) fn detach(
+        &mut self,
+        source: SourceId,
+        (id, file): (FileId, &File),
+        fate: Fate,
+        now: Now,
+    ) -> Option<(RecordId, FilePosition)> {
+        let cursor = self.by_file.remove(&(source, id))?;
+        let position = self.saved_position(cursor, file, now);
+        let ended = self.end(cursor, file.size, fate)?;
+        Some((ended.record?, position?))
+    }
+
+    /// Marks a cursor as ended; what it has under way still settles.
+    fn end(&mut self, id: CursorId, size: u64, fate: Fate) -> Option<Ended> {
+        let cursor = self.cursors.get_mut(&id)?;
+        let ended = Ended {
+            source: cursor.source,
+            origin: Arc::clone(&cursor.origin),
+            record: cursor.record.take(),
+            next_time: cursor.next_time,
+        };
+        let unread = size.saturating_sub(cursor.read);
+        cursor.ended = true;
+        if cursor.is_quiet() {
+            self.cursors.remove(&id);
+        }
+        self.waiting.remove(&id);
+        if let Some(flow) = self.flows.get_mut(&ended.source).filter(|_| unread > 0) {
+            match fate {
+                Fate::Withdrawn => flow.account.withdraw(unread),
+                Fate::Vanished => {
+                    let records = estimate_records(&flow.account, unread);
+                    flow.account.lose(Loss::Vanished, Amount { records, bytes: unread });
+                    tracing::warn!(destination = %self.destination.name, path = %ended.origin.path, bytes = unread,
+                        "bytes were gone before they could be read");
+                }
+            }
+        }
+        Some(ended)
+    }
+}
