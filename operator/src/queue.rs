@@ -88,9 +88,14 @@ impl<K: Ord + Clone + Send + 'static> Queue<K> {
     }
 
     pub(crate) fn wake_all(&self, keys: impl IntoIterator<Item = K>) {
-        let now = Instant::now();
+        self.wake_all_after(Duration::ZERO, keys);
+    }
+
+    /// Wakes them in a while, so that more reasons to do so become one.
+    pub(crate) fn wake_all_after(&self, wait: Duration, keys: impl IntoIterator<Item = K>) {
+        let at = Instant::now() + wait;
         for key in keys {
-            self.wake_at(key, now);
+            self.wake_at(key, at);
         }
     }
 

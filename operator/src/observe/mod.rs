@@ -12,6 +12,7 @@ mod tests;
 pub(crate) mod watch;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use crds::names;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -27,6 +28,10 @@ pub(crate) use self::shipping::{ShippingEntry, ShippingLife, SpecNames};
 use crate::observed::{Observed, Shipping};
 use crate::poll::Sighting;
 use crate::queue::Queue;
+
+/// For how long changes of targets are gathered before they are summed up: a thousand of them are one sum, not a
+/// thousand.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// The index, and the queues of those who work on it.
 #[derive(Debug)]
@@ -72,7 +77,7 @@ impl Cluster {
             pods,
         } = wakes;
         self.targets.wake_all(targets);
-        self.shippings.wake_all(shippings);
+        self.shippings.wake_all_after(GATHER, shippings);
         self.pods.wake_all(pods);
     }
 }
