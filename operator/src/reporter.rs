@@ -18,6 +18,10 @@ use crate::report::write::{Decision, Object, Written, write};
 use crate::report::{Overview, Report, report};
 use crate::settings::Switch;
 
+/// How long the first look at all Deployments and sidecars may take before it counts that some weren't seen.
+const SURVEY: Duration = Duration::from_secs(60);
+const SURVEY_STEP: Duration = Duration::from_millis(500);
+
 /// What working on a LogShipping takes.
 #[derive(Clone)]
 pub(crate) struct Reporter {
@@ -26,6 +30,7 @@ pub(crate) struct Reporter {
     pub(crate) polling: Switch,
     pub(crate) metrics: Metrics,
     pub(crate) written: Arc<Mutex<Written>>,
+    pub(crate) started: Instant,
 }
 
 impl Reporter {
@@ -73,7 +78,19 @@ impl Reporter {
         Ok(Next::Wait)
     }
 
+    /// Right after the start little is known, and what was said before is a better account than that.
+    fn is_too_early(&self, key: &ShippingKey, entry: &ShippingEntry) -> bool {
+        let said = entry
+            .status
+            .as_ref()
+            .is_some_and(|status| status.observed_generation == entry.generation);
+        said && self.started.elapsed() < SURVEY && !self.cluster.index().is_surveyed(key, entry, self.polling)
+    }
+
     async fn report(&self, key: &ShippingKey, entry: &ShippingEntry) -> Result<Next, ApplyError> {
+        if self.is_too_early(key, entry) {
+            return Ok(Next::After(SURVEY_STEP));
+        }
         let now = Timestamp::now();
         let object = Object {
             key,

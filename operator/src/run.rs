@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kube::Client;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin};
@@ -164,6 +165,7 @@ impl Work {
             polling: self.settings.poll,
             metrics: self.metrics.clone(),
             written: Arc::new(Mutex::new(Written::default())),
+            started: Instant::now(),
         }
     }
 }

@@ -17,6 +17,7 @@ use super::pod::SidecarPod;
 use super::shipping::{ShippingEntry, ShippingLife};
 use crate::plan::{ExpectedConfig, Standing, TargetState};
 use crate::poll::Sighting;
+use crate::settings::Switch;
 use crate::validate::pipeline_name;
 
 /// Who has to look again.
@@ -148,6 +149,15 @@ impl Index {
             !entry.is_readable() || self.deployments.get(target).is_some_and(|d| entry.selects(labels(d)))
         });
         targets
+    }
+
+    /// Whether every Deployment that a LogShipping selects was worked on, and every sidecar there asked, at least once.
+    pub(crate) fn is_surveyed(&self, key: &ShippingKey, entry: &ShippingEntry, polling: Switch) -> bool {
+        let asked = |pod: &SidecarPod| pod.askable().is_none() || self.sighting(pod).is_some();
+        self.selected_by(key, entry).iter().all(|target| {
+            let sidecars = polling == Switch::Off || self.pods_of(target).all(asked);
+            self.states.contains_key(target) && sidecars
+        })
     }
 
     /// Names of the LogShippings that the Deployment carried when it was last worked on; before that, as its ConfigMap

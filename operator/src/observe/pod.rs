@@ -13,7 +13,7 @@ use crate::observed::{self, Life, SidecarContainer};
 pub(crate) struct SidecarPod {
     /// As the plan sees it, but for what its sidecar has loaded.
     pub(crate) view: observed::Pod,
-    /// Name of the ReplicaSet that controls it, which is trusted only together with the uid.
+    /// Of the ReplicaSet that controls it. Names are not looked at: they can be taken by others.
     pub(crate) owner_uid: String,
     /// Where its sidecar answers; none until it has an address, and for pods in the host's network.
     pub(crate) address: Option<SocketAddr>,

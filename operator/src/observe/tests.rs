@@ -9,6 +9,8 @@ use super::index::{Index, Wakes};
 use super::key::{PodKey, ShippingKey, TargetKey};
 use super::kinds::{ConfigMaps, Deployments, Pods, Relist, ReplicaSets, Shippings, Watched, on_event};
 use crate::plan::TargetState;
+use crate::poll::Sighting;
+use crate::settings::Switch;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -232,5 +234,35 @@ fn a_log_shipping_that_cannot_be_read_keeps_what_carries_it() -> Outcome {
         .map(|(key, entry)| (key.clone(), entry.verdict.is_err()))
         .collect();
     assert_eq!(on, [(logs(), true)]);
+    Ok(())
+}
+
+#[test]
+fn a_log_shipping_is_surveyed_once_its_deployments_and_sidecars_were_seen() -> Outcome {
+    let mut index = shop()?;
+    let surveyed = |index: &Index, polling| {
+        index
+            .shipping(&logs())
+            .map(|entry| index.is_surveyed(&logs(), entry, polling))
+    };
+    assert_eq!(surveyed(&index, Switch::Off), Some(false));
+    index.set_state(&target(), Some(TargetState::default()));
+    assert_eq!(
+        surveyed(&index, Switch::On),
+        Some(true),
+        "the pod has no sidecar to ask"
+    );
+    let mut running = pod("p", "r");
+    running["spec"]["containers"] =
+        json!([{"name": "logshipping-sidecar", "ports": [{"name": "logshipping", "containerPort": 1}]}]);
+    running["status"] = json!({"podIP": "10.0.0.7", "containerStatuses": [{"name": "logshipping-sidecar", "image": "",
+        "imageID": "", "ready": true, "restartCount": 0, "state": {"running": {}}}]});
+    seen::<Pods>(&mut index, Event::Apply(read(running)?));
+    assert_eq!(
+        (surveyed(&index, Switch::On), surveyed(&index, Switch::Off)),
+        (Some(false), Some(true))
+    );
+    index.set_sighting(&PodKey::new("shop", "p"), "p", Sighting::default());
+    assert_eq!(surveyed(&index, Switch::On), Some(true));
     Ok(())
 }

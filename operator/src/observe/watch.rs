@@ -2,7 +2,7 @@
 //! [`super::kinds::on_event`].
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crds::{LogShipping, names};
 use futures::StreamExt;
@@ -23,14 +23,18 @@ use crate::client::WATCH_SECONDS;
 
 /// How many watches haven't listed everything yet.
 #[derive(Debug)]
-pub(crate) struct Unlisted {
-    watches: std::sync::Mutex<usize>,
+struct Unlisted {
+    watches: Mutex<usize>,
     ready: CancellationToken,
 }
 
 impl Unlisted {
+    fn one_more(&self) {
+        *self.watches.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    }
+
     fn done(&self) {
-        let mut watches = self.watches.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         *watches = watches.saturating_sub(1);
         if *watches == 0 {
             self.ready.cancel();
@@ -52,7 +56,8 @@ pub(crate) fn start(
         named => named.iter().cloned().map(Some).collect(),
     };
     let unlisted = Arc::new(Unlisted {
-        watches: std::sync::Mutex::new(scopes.len() * 5),
+        // One for this function: none may be the last before all are started.
+        watches: Mutex::new(1),
         ready: ready.clone(),
     });
     let all = watcher::Config::default().timeout(WATCH_SECONDS);
@@ -71,6 +76,7 @@ pub(crate) fn start(
         root.follow::<Pods, Pod, Pod>(tasks, &sidecar);
         root.follow::<ConfigMaps, ConfigMap, ConfigMap>(tasks, &managed);
     }
+    unlisted.done();
 }
 
 /// What the watches of one scope have in common.
@@ -99,6 +105,7 @@ impl Root<'_> {
             None => Api::all(self.client.clone()),
         };
         let kind = K::kind(&());
+        self.unlisted.one_more();
         let stream = watch(api, config.clone()).default_backoff();
         let (cluster, unlisted, scope) = (self.cluster.clone(), self.unlisted.clone(), self.scope.clone());
         tasks.spawn(async move {
