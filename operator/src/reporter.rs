@@ -70,10 +70,11 @@ impl Reporter {
     /// Targets wake it when they are clean.
     async fn release(&self, key: &ShippingKey, entry: &ShippingEntry) -> Result<Next, ApplyError> {
         let carrying = self.cluster.index().not_yet_clean(key, entry);
-        if carrying.is_empty() {
-            finalize::release(&self.client, key, entry).await?;
-        } else {
-            tracing::debug!(deployments = carrying.len(), "still carried");
+        match carrying.first() {
+            None => finalize::release(&self.client, key, entry).await?,
+            Some(first) => {
+                tracing::info!(deployments = carrying.len(), %first, "being deleted, but Deployments still carry it");
+            }
         }
         Ok(Next::Wait)
     }
