@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::time::Duration;
 
+use pipeline::report::State;
+
 use crate::reading::facts::Facts;
 use crate::reading::watcher::{Change, WatchId, What};
 
@@ -157,7 +159,8 @@ impl Engine {
         if now.instant >= self.due.rescan {
             self.due.rescan = now.instant + if self.watcher.must_poll() { POLL } else { RESCAN };
             self.scan_all(now);
-            if let Some(saved) = &mut self.saved {
+            // Before a configuration has claimed its positions, none can be told to be of no use.
+            if let (Some(saved), State::Running) = (&mut self.saved, self.state) {
                 saved.expire(now);
             }
         }

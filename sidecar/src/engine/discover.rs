@@ -214,16 +214,19 @@ impl Engine {
             let tail = Tail::new(origin, place, least.unwrap_or(0), file.generation);
             source.tails.insert(id, tail);
         }
-        for (lane, start) in running.lanes.iter_mut().zip(starts) {
-            let Some(start) = start else {
-                continue;
-            };
-            if let Some(since) = start.pending_since {
-                file.marks.waits_since(since);
-            }
-            lane.attach(source, (id, file), start.position, start.record);
+        if let Some(since) = starts.iter().flatten().filter_map(|start| start.pending_since).min() {
+            file.marks.waits_since(since);
         }
-        tracing::debug!(path, size = file.size, at = now.wall, "a file is followed");
+        tracing::debug!(path, size = file.size, "a file is followed");
+        let Some(file) = self.files.get(id) else {
+            return;
+        };
+        for (lane, start) in running.lanes.iter_mut().zip(starts) {
+            if let Some(start) = start {
+                lane.attach(source, (id, file), start.position, start.record);
+                lane.save_start((source.id, id), &self.files, saved, now);
+            }
+        }
     }
 
     /// Follows what stands at a name that doesn't match, because it came from one that does. False if nothing does.

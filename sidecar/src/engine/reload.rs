@@ -41,8 +41,11 @@ impl Engine {
 
     /// Looks for a new configuration, when it is time to.
     pub(super) fn look_at_config(&mut self, now: Now) {
-        if self.saved.is_none() || now.instant < self.due.config || self.draining.is_some() {
-            self.due.config = self.due.config.max(now.instant);
+        if now.instant < self.due.config {
+            return;
+        }
+        if self.saved.is_none() || self.draining.is_some() {
+            self.due.config = now.instant + CONFIG_LOOK;
             return;
         }
         self.watch_config();

@@ -34,9 +34,7 @@ pub(crate) struct Source {
 /// Whether the source's directories were walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Walked {
-    /// What is found was there before.
-    Never,
-    /// With other patterns than it has now.
+    /// Not with the patterns that it has now.
     Stale,
     Current,
 }
@@ -80,7 +78,7 @@ impl Source {
             tails: HashMap::new(),
             unreadable: BTreeMap::new(),
             read: ReadCounters::default(),
-            walked: Walked::Never,
+            walked: Walked::Stale,
             usage: Vec::new(),
         })
     }
@@ -88,10 +86,7 @@ impl Source {
     /// Takes over new settings; files and counters stay. Returns the files that don't match any more.
     pub(crate) fn change(&mut self, new: Self) -> Vec<FileId> {
         (self.config, self.resource, self.walk) = (new.config, new.resource, new.walk);
-        self.walked = match self.walked {
-            Walked::Never => Walked::Never,
-            Walked::Stale | Walked::Current => Walked::Stale,
-        };
+        self.walked = Walked::Stale;
         let mut left = Vec::new();
         for (id, tail) in &mut self.tails {
             if !self.walk.matches(&tail.origin.path) {

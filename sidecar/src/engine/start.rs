@@ -11,7 +11,7 @@ use super::cursor::{Cursor, Position};
 use super::files::{File, FileId, Files};
 use super::lane::Lane;
 use super::saved::{Candidate, Saved};
-use super::source::{Source, SourceId, Walked};
+use super::source::{Source, SourceId};
 
 /// A shorter beginning is too easily the same by chance.
 pub(super) const LEAST_HEAD: usize = 64;
@@ -55,7 +55,7 @@ pub(super) fn find(lane: &Lane, source: &Source, file: &File, saved: &mut Saved)
         });
     }
     let position = copied(lane, source.id, file).unwrap_or_else(|| {
-        let is_first_sight = source.walked == Walked::Never && saved.counters(flow.key).is_none();
+        let is_first_sight = saved.counters(flow.key).is_none();
         match source.config.start_at {
             Some(StartAt::End) if is_first_sight => end(file),
             _ => Position::default(),

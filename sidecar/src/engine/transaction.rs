@@ -122,6 +122,19 @@ impl Engine {
                 self.scan(at, now);
             }
         }
+        self.know_flows(index, now);
+    }
+
+    /// From now on the flows are known, also to a later process: what is found besides is new, see `startAt`.
+    fn know_flows(&mut self, index: usize, now: Now) {
+        let Some(saved) = &mut self.saved else {
+            return;
+        };
+        for flow in self.running[index].lanes.iter().flat_map(|lane| lane.flows.values()) {
+            if saved.counters(flow.key).is_none() {
+                saved.put_counters(flow.key, flow.account.counters, now);
+            }
+        }
     }
 }
 

@@ -70,3 +70,21 @@ fn counters_survive_a_restart() {
     }
     assert_eq!(workspace.output().lines().count(), 1_000);
 }
+
+#[test]
+fn starting_at_the_end_skips_only_what_was_there_at_the_very_first_sight() {
+    let mut workspace = Workspace::new();
+    let mut pipeline = workspace.pipeline("p", &stdout());
+    pipeline["sources"][0]["startAt"] = "End".into();
+    workspace.configure(&[pipeline]);
+    workspace.append("a.log", "old\n");
+    let sidecar = Sidecar::start(&workspace);
+    sidecar.report_until("the file", |report| report["pipelines"][0]["sources"][0]["files"] == 1);
+    assert_eq!(sidecar.terminate().code(), Some(0));
+    workspace.append("a.log", "while down\n");
+    workspace.append("b.log", "a new file\n");
+    let _sidecar = Sidecar::start(&workspace);
+    let mut lines = lines_out(&workspace, 2);
+    lines.sort_unstable();
+    assert_eq!(lines, ["a new file", "while down"]);
+}

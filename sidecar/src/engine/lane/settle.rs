@@ -4,7 +4,7 @@ use crate::batch::{Batch, DropCause, Settled};
 use crate::metrics::Amount;
 
 use super::super::account::Counters;
-use super::{Files, Lane, Loss, Now, Saved, Share};
+use super::{FileId, Files, Lane, Loss, Now, Saved, Share, SourceId};
 
 /// A busy lane keeps so many buffers for the next batches.
 const SPARES: usize = 2;
@@ -53,6 +53,13 @@ impl Lane {
             self.save(share.cursor, moved, files, saved, now);
         } else if cursor.ended && cursor.is_quiet() {
             self.cursors.remove(&share.cursor);
+        }
+    }
+
+    /// Saves where a lane begins in a file, so that a restart begins there too, whatever was written meanwhile.
+    pub(crate) fn save_start(&mut self, key: (SourceId, FileId), files: &Files, saved: &mut Saved, now: Now) {
+        if let Some(&id) = self.by_file.get(&key) {
+            self.save(id, 0, files, saved, now);
         }
     }
 
