@@ -6,7 +6,7 @@ use memchr::memchr;
 use rustix::io::Errno;
 
 use crate::batch::{Batch, FileRange, Record};
-use crate::reading::lines::{self, Input, Tail};
+use crate::reading::lines::{self, Input, TIME_STEP, Tail};
 
 use super::cursor::{Cursor, CursorId, NextLine, Position};
 use super::files::File;
@@ -155,7 +155,7 @@ impl OpenBatch {
             offset: cursor.read,
             file: u32::try_from(share).unwrap_or(u32::MAX),
             previous: self.shares[share].last_record,
-            time: cursor.next_time.max(file.marks.time_of(cursor.read).unwrap_or(0)),
+            time: own_time(id, cursor.next_time.max(file.marks.time_of(cursor.read).unwrap_or(0))),
             max_line,
             tail,
         };
@@ -205,6 +205,12 @@ impl OpenBatch {
         }
         share.position = cursor.position();
     }
+}
+
+/// The first moment from `least` on that no other cursor of the lane uses.
+fn own_time(id: CursorId, least: i64) -> i64 {
+    let place = i64::try_from(id.0).unwrap_or(0) % TIME_STEP;
+    least.saturating_add((place - least).rem_euclid(TIME_STEP))
 }
 
 /// How many bytes to read; `None` when the batch has to leave first.
@@ -264,4 +270,22 @@ pub(crate) fn end_of_hole(file: &File, offset: u64) -> Option<u64> {
     let got = rustix::io::pread(fd, &mut block, data).ok()?;
     let zeros = block[..got].iter().take_while(|&&byte| byte == 0).count();
     (zeros < got && data + zeros as u64 > offset).then_some(data + zeros as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_were_seen_at_the_same_moment_never_share_a_time() {
+        let seen_at = 1_700_000_000_123_456_789;
+        let times = |id| (0..3).map(move |record| own_time(CursorId(id), seen_at) + record * TIME_STEP);
+        let all: std::collections::BTreeSet<i64> = (0..256).flat_map(times).collect();
+        assert_eq!(all.len(), 3 * 256);
+        assert!(all.iter().all(|time| *time >= seen_at));
+        assert_eq!(
+            own_time(CursorId(5), own_time(CursorId(5), seen_at)),
+            own_time(CursorId(5), seen_at)
+        );
+    }
 }
