@@ -45,24 +45,15 @@ pub(super) fn decide(situation: &Situation<'_>, settings: &Settings) -> Decision
         return unwanted(situation);
     }
     if let Some(skip) = skip::skip(situation.deployment()) {
-        let template = match skip.sidecar {
-            Existing::Stays => Template::Stays,
-            Existing::Goes => Template::Clean,
-        };
         let standings = everyone(situation, &Standing::Skipped(skip.finding));
-        return Decision {
-            template,
-            data: None,
-            standings,
+        return match skip.sidecar {
+            Existing::Stays => left_alone(situation, standings),
+            Existing::Goes => clean(standings),
         };
     }
     if let Current::Foreign = situation.current {
         let standings = everyone(situation, &Standing::Failed(foreign_config_map(situation.name())));
-        return Decision {
-            template: Template::Stays,
-            data: None,
-            standings,
-        };
+        return untouched(standings);
     }
     let owner = &situation.split.owner;
     let composition = compose(owner, situation.namespace(), shippings, situation.running.as_ref());
@@ -71,26 +62,45 @@ pub(super) fn decide(situation: &Situation<'_>, settings: &Settings) -> Decision
         if situation.runs_something_unknown() {
             return frozen(situation, standings);
         }
-        return Decision {
-            template: Template::Clean,
-            data: None,
-            standings,
-        };
+        return clean(standings);
     }
     inject(situation, composition, settings)
 }
 
 /// No LogShipping selects the Deployment. Whatever kept it from being changed, what we put into it goes.
 fn unwanted(situation: &Situation<'_>) -> Decision {
-    let template = if situation.is_being_deleted() {
-        Template::Stays
-    } else {
-        Template::Clean
-    };
+    if situation.is_being_deleted() {
+        return untouched(BTreeMap::new());
+    }
+    clean(BTreeMap::new())
+}
+
+/// The Deployment is not to be changed, but a LogShipping that leaves must not be held up by it: its pipeline goes from
+/// the configuration, and the sidecar, too, where it would have none left.
+fn left_alone(situation: &Situation<'_>, standings: BTreeMap<String, Standing>) -> Decision {
+    let carried = situation.carried();
+    if situation.is_being_deleted() || carried.iter().all(|name| standings.contains_key(name)) {
+        return untouched(standings);
+    }
+    if carried.iter().any(|name| standings.contains_key(name)) {
+        return frozen(situation, standings);
+    }
+    clean(standings)
+}
+
+const fn untouched(standings: BTreeMap<String, Standing>) -> Decision {
     Decision {
-        template,
+        template: Template::Stays,
         data: None,
-        standings: BTreeMap::new(),
+        standings,
+    }
+}
+
+const fn clean(standings: BTreeMap<String, Standing>) -> Decision {
+    Decision {
+        template: Template::Clean,
+        data: None,
+        standings,
     }
 }
 

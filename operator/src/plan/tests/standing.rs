@@ -175,6 +175,42 @@ fn what_keeps_us_from_injecting_never_keeps_us_from_leaving() {
 }
 
 #[test]
+fn a_deployment_that_is_left_alone_holds_up_nobody_who_leaves() {
+    let owned = |world: &mut Observed| {
+        let owner = super::world::yaml("{apiVersion: v1, kind: Tenant, name: t, uid: u, controller: true}");
+        world.deployment.metadata.owner_references = Some(vec![owner]);
+    };
+    let system = |world: &mut Observed| {
+        let text = serde_json::to_string(&world.config_map)
+            .unwrap()
+            .replace("shop/", "kube-system/");
+        world.config_map = serde_json::from_str(&text).unwrap();
+        world.deployment.metadata.namespace = Some("kube-system".to_owned());
+    };
+    let obstacles: [&dyn Fn(&mut Observed); 2] = [&owned, &system];
+    for obstacle in obstacles {
+        let mut world = observed(OWNER, vec![shipping("leaves", SIMPLE), shipping("stays", SIMPLE)]);
+        let original = template(&world);
+        reconcile(&mut world);
+        obstacle(&mut world);
+        let injected = template(&world);
+        assert_eq!(reconcile(&mut world).state.carried.len(), 2);
+        world.shippings.remove(0);
+        reconcile(&mut world);
+        let plan = reconcile(&mut world);
+        assert_eq!((plan.patch, plan.config_map), (None, None));
+        assert_eq!(plan.state.carried, ["stays".to_owned()].into());
+        assert_eq!(template(&world), injected);
+
+        world.shippings = vec![shipping("never-had", SIMPLE)];
+        let plan = reconcile(&mut world);
+        assert_eq!(plan.patch.map(|patch| patch.action), Some(Action::Remove));
+        assert_eq!(template(&world), original, "a sidecar without a pipeline is of no use");
+        assert!(reconcile(&mut world).state.carried.is_empty());
+    }
+}
+
+#[test]
 fn a_deployment_that_is_being_deleted_is_left_alone_and_holds_nobody_up() {
     let mut world = observed(OWNER, vec![shipping("logs", SIMPLE)]);
     reconcile(&mut world);

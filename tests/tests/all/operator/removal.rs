@@ -114,6 +114,40 @@ fn of_two_log_shippings_only_the_deleted_one_goes() {
 }
 
 #[test]
+fn a_deployment_that_got_a_controller_holds_up_nobody_who_leaves() {
+    let (shop, _operator, original) = injected("controlled");
+    let second = LOG_SHIPPING
+        .replace("name: logs", "name: audit")
+        .replace("access", "audit");
+    shop.namespace.apply(&second);
+    let audit = |condition: &'static str| shop.namespace.condition("audit", condition);
+    wait::until_is(
+        "the second one is ready",
+        PATIENCE,
+        || audit("Ready"),
+        |found| found.starts_with("True Healthy"),
+    );
+    shop.namespace
+        .run(&["create", "configmap", "tenant", "--from-literal=a=b"]);
+    let uid = super::shop::text(&shop.namespace.get("configmap", "tenant").unwrap()["metadata"]["uid"]);
+    let controller = serde_json::json!({"metadata": {"ownerReferences": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": "tenant", "uid": uid, "controller": true}]}});
+    let patch = ["patch", "deployment", "server", "--type=merge", "--patch"];
+    shop.namespace.run(&[&patch[..], &[&controller.to_string()]].concat());
+    wait::until_is(
+        "it is skipped",
+        PATIENCE,
+        || audit("Injected"),
+        |found| found.contains("1 skipped"),
+    );
+    let carrying = shop.template();
+    shop.namespace.run(&["delete", "logshipping", "logs", "--timeout=30s"]);
+    assert_eq!(shop.template(), carrying, "the controller's Deployment is left alone");
+    shop.namespace.run(&["delete", "logshipping", "audit", "--timeout=30s"]);
+    shop.await_clean(&original);
+}
+
+#[test]
 fn a_namespace_can_be_deleted_with_everything_in_it() {
     let (shop, _operator, _) = injected("namespace");
     shop.namespace
