@@ -148,13 +148,18 @@ impl Watched for Deployments {
             return wakes;
         }
         index.wake_shippings_on(&key, &mut wakes);
-        if let Some(uid) = before.and_then(|before| before.metadata.uid.clone()) {
+        let uid_before = before.and_then(|before| before.metadata.uid.clone());
+        let is_new = uid_before != object.metadata.uid;
+        if let Some(uid) = uid_before {
             index.target_of_uid.remove(&uid);
         }
         if let Some(uid) = &object.metadata.uid {
             index.target_of_uid.insert(uid.clone(), key.clone());
         }
         index.deployments.insert(key.clone(), Arc::new(object));
+        if is_new {
+            wakes.pods.extend(index.pod_keys_of(&key).cloned());
+        }
         index.wake_shippings_on(&key, &mut wakes);
         if index.concerns(&key) || index.state(&key).is_some() {
             wakes.targets.insert(key);
@@ -233,6 +238,9 @@ impl Watched for ReplicaSets {
         wakes
             .targets
             .extend(index.target_with_uid(&entry.deployment_uid).cloned());
+        // Until now nobody knew whose they are, so nobody asked them.
+        let pods = index.pods_of_replica_set.get(&entry.uid);
+        wakes.pods.extend(pods.into_iter().flatten().cloned());
         index.replica_set_of_uid.insert(entry.uid.clone(), key.clone());
         index.replica_sets.insert(key, entry);
         wake_with_their_shippings(index, wakes)

@@ -49,12 +49,15 @@ fn owner(kind: &str, uid: &str) -> Value {
 /// A Deployment with a LogShipping, a ReplicaSet and a pod.
 fn shop() -> Result<Index, Box<dyn Error>> {
     let mut index = Index::default();
-    let replica_set = json!({"metadata": {"namespace": "shop", "name": "r", "uid": "r", "ownerReferences": owner("Deployment", "d")}});
     seen::<Deployments>(&mut index, Event::Apply(read(deployment(1, "server"))?));
     seen::<Shippings>(&mut index, Event::Apply(read(shipping("logs"))?));
-    seen::<ReplicaSets>(&mut index, Event::Apply(read(replica_set)?));
+    seen::<ReplicaSets>(&mut index, Event::Apply(read(replica_set())?));
     seen::<Pods>(&mut index, Event::Apply(read(pod("p", "r"))?));
     Ok(index)
+}
+
+fn replica_set() -> Value {
+    json!({"metadata": {"namespace": "shop", "name": "r", "uid": "r", "ownerReferences": owner("Deployment", "d")}})
 }
 
 fn pod(name: &str, replica_set: &str) -> Value {
@@ -83,6 +86,19 @@ fn a_deployment_wakes_itself_and_the_log_shippings_that_select_it_or_did() -> Ou
     assert_eq!((wakes.targets, wakes.shippings), ([target()].into(), [logs()].into()));
     let wakes = seen::<Deployments>(&mut index, Event::Delete(read(deployment(3, "server"))?));
     assert_eq!((wakes.targets, wakes.shippings), ([target()].into(), [logs()].into()));
+    Ok(())
+}
+
+#[test]
+fn pods_are_asked_once_their_owners_are_known_whatever_comes_first() -> Outcome {
+    let mut index = Index::default();
+    seen::<Pods>(&mut index, Event::Apply(read(pod("p", "r"))?));
+    let wakes = seen::<ReplicaSets>(&mut index, Event::Apply(read(replica_set())?));
+    assert_eq!(wakes.pods, [PodKey::new("shop", "p")].into());
+    let wakes = seen::<Deployments>(&mut index, Event::Apply(read(deployment(1, "server"))?));
+    assert_eq!(wakes.pods, [PodKey::new("shop", "p")].into());
+    let wakes = seen::<Deployments>(&mut index, Event::Apply(read(deployment(2, "server"))?));
+    assert!(wakes.pods.is_empty(), "{wakes:?}");
     Ok(())
 }
 
