@@ -52,7 +52,7 @@ impl Published {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut snapshot = latest.snapshot;
         let now = Timestamp::now();
-        snapshot.report.started_at = self.started_at.to_string();
+        snapshot.report.started_at = rfc3339(self.started_at);
         let age = |since: i64| {
             let since = i128::from(since);
             u64::try_from((now.as_nanosecond() - since) / 1_000_000_000).unwrap_or(0)
@@ -65,8 +65,8 @@ impl Published {
             if let Some(report) = destination_of(&mut snapshot.report, &pipeline, &destination) {
                 report.state = health.state;
                 report.reason = health.reason;
-                report.failing_since = health.failing_since.map(|time| time.to_string());
-                report.last_acknowledged_at = health.last_acknowledged_at.map(|time| time.to_string());
+                report.failing_since = health.failing_since.map(rfc3339);
+                report.last_acknowledged_at = health.last_acknowledged_at.map(rfc3339);
                 report.last_error = health.last_error();
                 let flows = snapshot.flows.iter();
                 let own = flows.filter(|flow| flow.pipeline == pipeline && flow.destination == destination);
@@ -244,9 +244,12 @@ impl Engine {
 }
 
 fn timestamp(nanoseconds: i64) -> Option<String> {
-    Timestamp::from_nanosecond(i128::from(nanoseconds))
-        .ok()
-        .map(|time| time.to_string())
+    Timestamp::from_nanosecond(i128::from(nanoseconds)).ok().map(rfc3339)
+}
+
+/// For people at 3 a.m.: nobody needs the nanoseconds.
+fn rfc3339(time: Timestamp) -> String {
+    format!("{time:.3}")
 }
 
 fn flow(running: &Running, source: &Source, lane: &Lane) -> Option<metrics::Flow> {

@@ -9,4 +9,5 @@
 mod crd;
 mod operator;
 mod patching;
+mod readme;
 mod road;
