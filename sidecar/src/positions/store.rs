@@ -151,8 +151,9 @@ impl Store {
     /// Hands changed records to the kernel: they survive the process, and after [`sync`](Self::sync) the node.
     /// What couldn't be written is tried again the next time.
     pub(crate) fn write(&mut self) -> io::Result<()> {
-        self.allocate()?;
-        while let Some(&index) = self.dirty.first() {
+        let room = self.allocate();
+        let places = self.places()?;
+        while let Some(index) = self.dirty.range(..places).next().copied() {
             let stored = &mut self.records[index as usize];
             let sequence = stored.sequence + 1;
             let target = HEADER + RECORD * index as usize + SLOT * usize::from(1 - stored.durable);
@@ -162,7 +163,8 @@ impl Store {
             self.dirty.remove(&index);
             self.written.insert(index);
         }
-        Ok(())
+        // A full disk holds back only what has no place in the file yet.
+        room
     }
 
     /// Puts on the disk what was written.
@@ -176,8 +178,7 @@ impl Store {
     }
 
     fn read(&mut self) -> io::Result<()> {
-        let length = usize::try_from(self.file.metadata()?.len()).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; length.saturating_sub(HEADER) / RECORD * RECORD];
+        let mut bytes = vec![0; self.places()? as usize * RECORD];
         self.file.read_exact_at(&mut bytes, HEADER as u64)?;
         for (index, slots) in (0..).zip(bytes.as_chunks::<RECORD>().0) {
             let (first, second) = slots.split_at(SLOT);
@@ -195,6 +196,12 @@ impl Store {
         }
         self.free.reverse();
         Ok(())
+    }
+
+    /// How many records the file has room for.
+    fn places(&self) -> io::Result<u32> {
+        let length = usize::try_from(self.file.metadata()?.len()).unwrap_or(usize::MAX);
+        Ok(u32::try_from(length.saturating_sub(HEADER) / RECORD).unwrap_or(u32::MAX))
     }
 
     /// Makes room for every record there is and some more, so that the next ones need no space.
@@ -403,6 +410,21 @@ mod tests {
         damage(dir.path(), 0);
         assert_eq!(records(&Store::open(dir.path()).unwrap()), []);
         assert!(dir.path().join("positions.damaged").exists());
+    }
+
+    #[test]
+    fn a_full_disk_stops_only_records_without_a_place() {
+        let flags = rustix::fs::MemfdFlags::CLOEXEC | rustix::fs::MemfdFlags::ALLOW_SEALING;
+        let mut store = Store::empty(File::from(rustix::fs::memfd_create("full", flags).unwrap()), None);
+        let first = store.insert(position(1, 1));
+        store.write().unwrap();
+        rustix::fs::fcntl_add_seals(&store.file, rustix::fs::SealFlags::GROW).unwrap();
+        (0..GROWTH as u64).for_each(|inode| _ = store.insert(position(inode, 0)));
+        store.update(first, position(1, 2));
+        assert!(store.write().is_err());
+        let mut again = Store::empty(store.file, None);
+        again.read().unwrap();
+        assert_eq!(records(&again)[0], position(1, 2));
     }
 
     #[test]
