@@ -23,6 +23,8 @@ pub struct Limits {
 }
 
 const MAX_BYTES: usize = 1 << 20;
+/// With less than that nothing but the shortest lines would fit.
+const LEAST_BYTES: usize = 16 << 10;
 const MAX_DELAY: Duration = Duration::from_millis(200);
 /// Loki's `max_line_size`; JSON line receivers are in the same range.
 const MAX_RECORD_BYTES: usize = 256 << 10;
@@ -42,7 +44,8 @@ impl Limits {
         let max_bytes = destination
             .batch
             .max_bytes
-            .map_or(MAX_BYTES, |size| usize::try_from(size.as_bytes()).unwrap_or(usize::MAX));
+            .map_or(MAX_BYTES, |size| usize::try_from(size.as_bytes()).unwrap_or(usize::MAX))
+            .max(LEAST_BYTES);
         Self {
             max_bytes,
             max_delay: destination
@@ -85,5 +88,7 @@ mod tests {
             ..Default::default()
         };
         assert_eq!((Limits::of(&loki).max_bytes, Limits::of(&loki).in_flight), (65_536, 9));
+        loki.batch.max_bytes = Some(pipeline::ByteSize::from_kib(0));
+        assert_eq!(Limits::of(&loki).max_bytes, 16_384, "room for a line");
     }
 }
