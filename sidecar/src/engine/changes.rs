@@ -51,6 +51,7 @@ impl Engine {
             return;
         }
         self.due.events = now.instant + GATHER;
+        self.publish_soon(now);
         for watch in changes.lost {
             if self.config_watch == Some(watch) {
                 self.config_watch = None;
@@ -178,13 +179,22 @@ impl Engine {
             return;
         };
         let before = file.size;
-        let seen = match Facts::of(fd) {
+        let mut seen = match Facts::of(fd) {
             Ok(facts) => file.observe(&facts, now),
             Err(errno) => {
                 file.error = Some(errno.to_string());
                 return;
             }
         };
+        let mut lanes = self.running.iter().flat_map(|running| &running.lanes);
+        // Before the growth is counted: of a content that was replaced nothing is pending.
+        if seen != Seen::Same && lanes.any(|lane| lane.is_rewritten((id, file))) {
+            file.begin_anew(now);
+            seen = Seen::Replaced;
+        }
+        if seen != Seen::Same {
+            self.publish_soon(now);
+        }
         match seen {
             Seen::Same => {}
             Seen::Grew { by } => {
@@ -194,7 +204,7 @@ impl Engine {
                 }
                 self.skip_hole(id);
             }
-            Seen::Shrank => self.begin_anew(id, before),
+            Seen::Replaced => self.begin_anew(id, before),
         }
     }
 

@@ -49,6 +49,14 @@ pub(crate) struct Suspect {
     pub(super) look_at: Instant,
 }
 
+/// Why a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ground {
+    Matches,
+    /// Only by what an earlier process saved of it: a name that doesn't match says nothing, and an inode is used again.
+    IsOwed,
+}
+
 /// Whether a suspicion holds a file back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caution {
@@ -179,7 +187,16 @@ impl Engine {
         if let Some(watch) = entry.watch {
             self.names.insert((watch, entry.name.clone()), id);
         }
-        self.follow(at, id, &entry.path, (entry.volume, resolved), now);
+        let ground = if entry.is_match {
+            Ground::Matches
+        } else {
+            Ground::IsOwed
+        };
+        self.follow(at, id, (&entry.path, ground), (entry.volume, resolved), now);
+        let mut sources = self.running.iter().flat_map(|running| &running.sources);
+        if !sources.any(|source| source.tails.contains_key(&id)) {
+            self.forget(id, now);
+        }
     }
 
     /// A file that was closed has news.
@@ -194,7 +211,14 @@ impl Engine {
     }
 
     /// Follows a file in all lanes that take the source and don't follow it yet.
-    pub(super) fn follow(&mut self, at: At, id: FileId, path: &str, place: (usize, PathBuf), now: Now) {
+    pub(super) fn follow(
+        &mut self,
+        at: At,
+        id: FileId,
+        (path, ground): (&str, Ground),
+        place: (usize, PathBuf),
+        now: Now,
+    ) {
         let (Some(file), Some(saved)) = (self.files.get_mut(id), &mut self.saved) else {
             return;
         };
@@ -205,9 +229,13 @@ impl Engine {
             .iter()
             .map(|lane| {
                 let wanted = lane.takes(&source.config.name) && !lane.has(source.id, id);
-                wanted.then(|| start::find(lane, source, file, saved)).flatten()
+                let start = wanted.then(|| start::find(lane, source, file, saved)).flatten();
+                start.filter(|start| ground == Ground::Matches || start.record.is_some())
             })
             .collect();
+        if ground == Ground::IsOwed && starts.iter().all(Option::is_none) {
+            return;
+        }
         let least = starts.iter().flatten().map(|start| start.position.offset).min();
         if !source.tails.contains_key(&id) {
             let origin = source.origin(path, identity(file.key));

@@ -47,8 +47,8 @@ pub(crate) enum Seen {
     Grew {
         by: u64,
     },
-    /// It is shorter than before: its content began anew.
-    Shrank,
+    /// It is shorter than before, or has another beginning: its content began anew.
+    Replaced,
 }
 
 impl File {
@@ -85,7 +85,7 @@ impl File {
         }
         if facts.size < before {
             self.begin_anew(now);
-            return Seen::Shrank;
+            return Seen::Replaced;
         }
         Seen::Same
     }

@@ -98,8 +98,7 @@ impl OpenBatch {
         if available == 0 || cursor.next_line == (NextLine::Unterminated { size: file.size }) {
             return Ok(Progress::Waits);
         }
-        // A file that is read on after a pause may have been rewritten meanwhile; in a catch-up there is no pause.
-        if available < QUANTUM as u64 && !is_continued(cursor, file)? {
+        if !is_continued(cursor, file)? {
             return Ok(Progress::Rewritten);
         }
         let Some(wanted) = wanted(cursor, file, allowance, self.batch.text.is_empty()) else {
@@ -124,6 +123,10 @@ impl OpenBatch {
         if reached_end {
             cursor.next_line = NextLine::Unterminated { size: file.size };
             return Ok(Progress::Waits);
+        }
+        if got < wanted {
+            // It was truncated since it was looked at; asking for more of it would never end.
+            return Ok(Progress::Short);
         }
         if wanted == allowance.room && !self.is_empty() {
             return Ok(Progress::Full);
@@ -245,7 +248,7 @@ fn append(text: &mut Vec<u8>, file: &File, offset: u64, wanted: usize) -> Result
 }
 
 /// Whether the bytes before the cursor are those that were read.
-fn is_continued(cursor: &Cursor, file: &File) -> Result<bool, Errno> {
+pub(crate) fn is_continued(cursor: &Cursor, file: &File) -> Result<bool, Errno> {
     const LOOK_BACK: usize = 32;
     let recent = cursor.recent();
     let known = &recent[recent.len().saturating_sub(LOOK_BACK)..];

@@ -99,6 +99,11 @@ impl Engine {
         *self.published.latest.lock().unwrap_or_else(PoisonError::into_inner) = latest;
     }
 
+    /// Something worth showing happened: the next look at the report shall see it.
+    pub(super) fn publish_soon(&mut self, now: Now) {
+        self.due.publish = self.due.publish.min(now.instant + PUBLISH_EVERY);
+    }
+
     fn latest(&self) -> Latest {
         let mut latest = Latest {
             snapshot: Snapshot {

@@ -51,7 +51,11 @@ impl Engine {
         self.watch_config();
         let has_none = matches!(self.state, State::Starting | State::NoConfig);
         self.due.config = now.instant + if has_none { CONFIG_SEARCH } else { CONFIG_LOOK };
-        match self.config.look() {
+        let look = self.config.look();
+        if !matches!(look, Look::Unchanged) {
+            self.publish_soon(now);
+        }
+        match look {
             Look::Unchanged => {}
             Look::Absent if has_none => self.state = State::NoConfig,
             Look::Absent => tracing::warn!("the configuration is gone, the last good one runs on"),

@@ -204,7 +204,17 @@ impl Saved {
 
 fn is_same(saved: &FilePosition, file: &Candidate<'_>) -> bool {
     let same_birth = saved.birth == file.key.birth || saved.birth == 0 || file.key.birth == 0;
-    saved.inode == file.key.inode && same_birth && has_head(saved, file) && saved.offset <= file.size
+    saved.inode == file.key.inode
+        && same_birth
+        && saved.offset <= file.size
+        && has_head(saved, file)
+        && tail_of(saved, file).is_none_or(|tail| tail == saved.tail)
+}
+
+/// What stands where the position's last bytes stood; `None` where none are known or can be read.
+fn tail_of(saved: &FilePosition, file: &Candidate<'_>) -> Option<Hashed> {
+    let length = Some(saved.tail.length).filter(|&length| length > 0)?;
+    (file.hash)(saved.offset.checked_sub(length.into())?, length)
 }
 
 /// Also a file that was moved to another file system, or restored.
@@ -214,7 +224,7 @@ fn is_copy(saved: &FilePosition, file: &Candidate<'_>) -> bool {
         && tail.length > 0
         && saved.offset <= file.size
         && has_head(saved, file)
-        && (file.hash)(saved.offset - u64::from(tail.length), tail.length) == Some(tail)
+        && tail_of(saved, file) == Some(tail)
 }
 
 fn has_head(saved: &FilePosition, file: &Candidate<'_>) -> bool {
@@ -275,6 +285,12 @@ mod tests {
     fn a_used_again_inode_is_another_file() {
         assert!(!claim(saved(7, 150, CONTENT), 7, 5, &[b'y'; 200]));
         assert!(!claim(saved(7, 20, CONTENT), 7, 6, CONTENT), "too short to be a copy");
+        let mut other = CONTENT.to_vec();
+        other[145] = b'y';
+        assert!(
+            !claim(saved(7, 150, CONTENT), 7, 5, &other),
+            "rewritten with the same head, as by a banner"
+        );
         assert!(
             !claim(saved(7, 150, CONTENT), 7, 5, &CONTENT[..120]),
             "shorter than what was read"

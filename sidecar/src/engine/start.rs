@@ -100,9 +100,12 @@ fn copied(lane: &Lane, source: SourceId, file: &File) -> Option<Position> {
 /// The file begins like one that is being read, as far as it goes, and has less than was read of that.
 pub(super) fn may_become_copy(lane: &Lane, source: SourceId, files: &Files, head: &[u8], size: u64) -> bool {
     lane.reading(source).any(|(cursor, id)| {
-        let known = files.get(id).map_or(&[][..], |file| &file.head);
-        let compared = known.len().min(head.len());
-        size < cursor.read && known[..compared] == head[..compared]
+        // Asked of every pair of files when many are found at once: what costs least comes first.
+        size < cursor.read && {
+            let known = files.get(id).map_or(&[][..], |file| &file.head);
+            let compared = known.len().min(head.len());
+            known[..compared] == head[..compared]
+        }
     })
 }
 

@@ -10,7 +10,7 @@ use crate::sending::Health;
 
 use super::Engine;
 use super::clock::Now;
-use super::discover::At;
+use super::discover::{At, Ground};
 use super::lane::{Fate, Lane, Link};
 use super::running::{Running, Shared, detach};
 use super::source::{Source, SourceId, Walked};
@@ -116,7 +116,7 @@ impl Engine {
                 .map(|(id, tail)| (*id, tail.origin.path.clone(), tail.place.clone()))
                 .collect();
             for (id, path, place) in known {
-                self.follow(at, id, &path, place, now);
+                self.follow(at, id, (&path, Ground::Matches), place, now);
             }
             if self.running[index].sources[source].walked != Walked::Current {
                 self.scan(at, now);

@@ -28,12 +28,17 @@ impl Engine {
         let Some(saved) = &mut self.saved else {
             return;
         };
+        let mut any = false;
         for (id, settled) in self.mailbox.settled() {
+            any = true;
             let mut lanes = self.running.iter_mut().flat_map(|running| &mut running.lanes);
             // A batch of a lane that was replaced comes too late: its bytes are read again.
             if let Some(lane) = lanes.find(|lane| lane.id() == id) {
                 lane.settle(settled, &self.files, saved, now);
             }
+        }
+        if any {
+            self.publish_soon(now);
         }
     }
 
@@ -63,6 +68,9 @@ impl Engine {
                 rechecks = turn.rechecks;
             }
         }
+        // Every cursor in a file finds the same.
+        rechecks.sort_unstable();
+        rechecks.dedup();
         for (file, recheck) in rechecks {
             self.recheck(file, recheck, now);
         }
@@ -87,7 +95,10 @@ impl Engine {
 
     fn recheck(&mut self, id: FileId, recheck: Recheck, now: Now) {
         match recheck {
-            Recheck::Short => _ = self.dirty.insert(id),
+            Recheck::Short => {
+                self.dirty.insert(id);
+                self.lanes_mut().for_each(|lane| lane.grew(id, 0));
+            }
             Recheck::Rewritten => {
                 let Some(file) = self.files.get_mut(id) else {
                     return;

@@ -1,5 +1,7 @@
 //! A configuration that changes while lines are shipped.
 
+use std::fs;
+
 use crate::collector::Collector;
 use crate::harness::{Arrived, Sidecar, Workspace, lines_out, numbered, stdout, until};
 
@@ -108,4 +110,32 @@ fn a_changed_destination_goes_on_where_it_was() {
         second.lines().iter().all(|line| line.starts_with("line 00000100")),
         "nothing is sent again"
     );
+}
+
+#[test]
+fn files_of_a_source_that_was_taken_away_under_way_are_let_go() {
+    let mut workspace = Workspace::new();
+    let collector = Collector::start();
+    collector.answer(503);
+    let mut both = workspace.pipeline("p", &collector.destination());
+    let mut other = both["sources"][0].clone();
+    other["name"] = "other".into();
+    other["paths"] = serde_json::json!(["/var/log/other"]);
+    both["sources"].as_array_mut().unwrap().push(other);
+    workspace.configure(&[both]);
+    let sidecar = Sidecar::start(&workspace);
+    workspace.append("other", &numbered(0));
+    sidecar.report_until("the line under way", |report| {
+        report["pipelines"][0]["sources"][1]["readBytes"].as_u64() > Some(0)
+    });
+    workspace.configure(&[workspace.pipeline("p", &collector.destination())]);
+    sidecar.report_until("one source", |report| {
+        report["pipelines"][0]["sources"].as_array().map(Vec::len) == Some(1)
+    });
+    fs::remove_file(workspace.log("other")).unwrap();
+    sidecar.report_until("the deleted file", |report| {
+        report["heldDeletedBytes"].as_u64() > Some(0)
+    });
+    collector.answer(204);
+    sidecar.report_until("no deleted file", |report| report["heldDeletedBytes"] == 0);
 }

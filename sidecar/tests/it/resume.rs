@@ -54,6 +54,27 @@ fn a_file_that_was_renamed_while_we_were_down_is_read_to_its_end() {
 }
 
 #[test]
+fn another_file_with_the_inode_of_a_known_one_is_not_shipped() {
+    let mut workspace = Workspace::new();
+    workspace.configure(&[workspace.pipeline("p", &stdout())]);
+    workspace.append("a.log", &numbered(0));
+    let sidecar = Sidecar::start(&workspace);
+    lines_out(&workspace, 1);
+    assert_eq!(sidecar.terminate().code(), Some(0));
+    // As when the log was deleted and its inode given to a file that the globs don't take.
+    fs::rename(workspace.log("a.log"), workspace.log("data.db")).unwrap();
+    fs::write(
+        workspace.log("data.db"),
+        format!("not for anyone's eyes {}\n", "x".repeat(200)),
+    )
+    .unwrap();
+    let _sidecar = Sidecar::start(&workspace);
+    workspace.append("b.log", &numbered(1));
+    let arrived = Arrived::of(lines_out(&workspace, 2));
+    assert_eq!((arrived.missing(2), arrived.duplicates()), (vec![], 0));
+}
+
+#[test]
 fn counters_survive_a_restart() {
     let mut workspace = Workspace::new();
     workspace.configure(&[workspace.pipeline("p", &stdout())]);

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 
 use crate::collector::Collector;
-use crate::harness::{Arrived, Sidecar, Workspace, assert_balanced, lines_out, numbered, stdout, until};
+use crate::harness::{Arrived, Sidecar, Workspace, assert_balanced, destination, lines_out, numbered, stdout, until};
 
 #[test]
 fn rename_rotation_under_load_loses_and_repeats_nothing() {
@@ -117,13 +117,24 @@ fn a_truncated_file_is_read_from_its_beginning() {
 #[test]
 fn truncate_and_refill_between_two_looks_is_noticed() {
     let mut workspace = Workspace::new();
-    workspace.configure(&[workspace.pipeline("p", &stdout())]);
+    let collector = Collector::start();
+    let mut pipeline = workspace.pipeline("p", &stdout());
+    pipeline["destinations"] = serde_json::json!([stdout(), collector.destination()]);
+    workspace.configure(&[pipeline]);
     workspace.append("a.log", "first content\n");
-    let _sidecar = Sidecar::start(&workspace);
+    let sidecar = Sidecar::start(&workspace);
     lines_out(&workspace, 1);
+    until("the first line", || (collector.count() == 1).then_some(()));
     // One event at most is seen: the file is longer than before, with another content.
     fs::write(workspace.log("a.log"), "other content, and longer\n").unwrap();
     assert_eq!(lines_out(&workspace, 2), ["first content", "other content, and longer"]);
+    let all = 14 + 26;
+    let report = sidecar.report_until("both contents acknowledged", |report| {
+        ["out", "http"].map(|name| &destination(report, name)["acknowledgedBytes"]) == [all, all]
+    });
+    for name in ["out", "http"] {
+        assert_eq!(destination(&report, name)["droppedBytes"], 0, "everything was read");
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(crate) struct Turn<'a> {
 }
 
 /// Why a file has to be looked at again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Recheck {
     /// It has fewer bytes than were known.
     Short,

@@ -7,6 +7,7 @@ use crate::metrics::Amount;
 use crate::positions::{FilePosition, RecordId};
 
 use super::super::account::{Account, Loss};
+use super::super::open_batch::is_continued;
 use super::{Cursor, CursorId, File, FileId, Lane, Now, Position, Source, SourceId};
 
 /// What becomes of bytes that nobody will read.
@@ -91,6 +92,13 @@ impl Lane {
         }
     }
 
+    /// What was read of a file isn't there any more, although the file isn't shorter.
+    pub(crate) fn is_rewritten(&self, (id, file): (FileId, &File)) -> bool {
+        let mut cursors = self.cursors_of(id).into_iter().filter_map(|id| self.cursors.get(&id));
+        // What can't be read now is looked at again when it can.
+        cursors.any(|cursor| matches!(is_continued(cursor, file), Ok(false)))
+    }
+
     /// A file's content began anew: what wasn't read of the `before` bytes of the old one is lost.
     pub(crate) fn began_anew(&mut self, id: FileId, file: &File, before: u64) {
         for cursor in self.cursors_of(id) {
@@ -118,7 +126,11 @@ impl Lane {
                     flow.account.withdraw(to - cursor.read);
                 }
                 cursor.read = to;
-                cursor.settled.offset = to;
+                // The bytes before it are none that were read.
+                cursor.settled = Position {
+                    offset: to,
+                    ..Position::default()
+                };
                 cursor.rest();
             }
         }
@@ -151,6 +163,8 @@ impl Lane {
         cursor.ended = true;
         if cursor.is_quiet() {
             self.cursors.remove(&id);
+        } else {
+            self.leaving.insert(id);
         }
         self.waiting.remove(&id);
         if let Some(flow) = self.flows.get_mut(&ended.source).filter(|_| unread > 0) {

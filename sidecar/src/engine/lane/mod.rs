@@ -82,6 +82,8 @@ pub(crate) struct Lane {
     queue: VecDeque<CursorId>,
     /// Cursors whose file ends in the middle of a line.
     waiting: BTreeSet<CursorId>,
+    /// Ended cursors that still have something under way; looking for them among all takes too long with many files.
+    leaving: BTreeSet<CursorId>,
     open: Option<OpenBatch>,
     in_flight: BTreeMap<u64, InFlight>,
     /// Buffers that came back.
@@ -104,6 +106,7 @@ impl Lane {
             by_file: HashMap::new(),
             queue: VecDeque::new(),
             waiting: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             open: None,
             in_flight: BTreeMap::new(),
             spare: Vec::new(),
@@ -159,16 +162,12 @@ impl Lane {
 
     /// Everything known of the file is settled by every cursor here.
     pub(crate) fn is_settled(&self, file: FileId, size: u64) -> bool {
-        self.cursors
-            .values()
-            .filter(|cursor| cursor.file == file)
-            .all(|cursor| {
-                if cursor.ended {
-                    cursor.is_quiet()
-                } else {
-                    cursor.settled.offset >= size
-                }
-            })
+        let is_left = |id| {
+            self.cursors
+                .get(id)
+                .is_none_or(|cursor| cursor.file != file || cursor.is_quiet())
+        };
+        self.settled_to(file).is_none_or(|offset| offset >= size) && self.leaving.iter().all(is_left)
     }
 
     /// The place up to which every cursor in the file's present content is settled.

@@ -35,6 +35,11 @@ impl Lane {
             return;
         };
         let Some(flow) = self.flows.get_mut(&cursor.source) else {
+            // The source was taken away meanwhile: nothing counts any more, but the file has to be let go.
+            cursor.window.settle(batch.sequence, Counters::default()).for_each(drop);
+            if cursor.is_quiet() {
+                self.remove(share.cursor);
+            }
             return;
         };
         let before = cursor.settled.offset;
@@ -52,8 +57,13 @@ impl Lane {
         if !cursor.ended && moved > 0 {
             self.save(share.cursor, moved, files, saved, now);
         } else if cursor.ended && cursor.is_quiet() {
-            self.cursors.remove(&share.cursor);
+            self.remove(share.cursor);
         }
+    }
+
+    fn remove(&mut self, id: super::CursorId) {
+        self.cursors.remove(&id);
+        self.leaving.remove(&id);
     }
 
     /// Saves where a lane begins in a file, so that a restart begins there too, whatever was written meanwhile.

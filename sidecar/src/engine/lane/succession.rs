@@ -84,6 +84,7 @@ impl Lane {
 
     /// What ended cursors had under way can't be read again.
     fn lose_ended(&mut self) {
+        self.leaving.clear();
         let flows = &mut self.flows;
         self.cursors.retain(|_, cursor| {
             if let (true, Some(flow)) = (cursor.ended, flows.get_mut(&cursor.source)) {

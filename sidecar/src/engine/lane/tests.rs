@@ -163,7 +163,7 @@ impl Bench {
         match file.observe(&facts, Now::read()) {
             Seen::Same => {}
             Seen::Grew { by } => self.lane.grew(self.file, by),
-            Seen::Shrank => self
+            Seen::Replaced => self
                 .lane
                 .began_anew(self.file, self.files.get(self.file).unwrap(), before),
         }
@@ -236,4 +236,22 @@ proptest! {
         let counters = bench.lane.flows[&SourceId(1)].account.counters;
         prop_assert_eq!(counters.acknowledged.bytes + counters.dropped_bytes(), bench.written);
     }
+}
+
+#[test]
+fn a_file_that_shrank_in_the_middle_of_a_line_since_it_was_looked_at_is_looked_at_again() {
+    let mut bench = Bench::new();
+    std::fs::write(&bench.path, "x".repeat(100)).unwrap();
+    bench.files.get_mut(bench.file).unwrap().size = 5_000;
+    let mut turn = Turn {
+        files: &mut bench.files,
+        sources: &mut bench.sources,
+        saved: &mut bench.saved,
+        now: Now::read(),
+        memory: 1 << 20,
+        flush: false,
+        rechecks: Vec::new(),
+    };
+    bench.lane.pump(&mut turn);
+    assert_eq!(turn.rechecks, [(bench.file, Recheck::Short)]);
 }
