@@ -74,7 +74,8 @@ impl ApplyError {
         match &source {
             kube::Error::Api(status) => match status.code {
                 404 | 409 => Self::Stale { what, source },
-                400..=499 if status.code != 429 => Self::Refused { what, source },
+                // 500 is the answer where an admission webhook can't be reached.
+                400..=500 if status.code != 429 => Self::Refused { what, source },
                 _ => Self::Unavailable { what, source },
             },
             _ => Self::Unavailable { what, source },
@@ -158,7 +159,11 @@ async fn patch_deployment(
     patch: &DeploymentPatch,
 ) -> Result<Deployment, ApplyError> {
     let api: Api<Deployment> = Api::namespaced(client.clone(), &target.namespace);
-    let DeploymentPatch { action: _, body } = patch;
+    let DeploymentPatch {
+        action: _,
+        shape: _,
+        body,
+    } = patch;
     let patched = api.patch(&target.name, &parameters(), &Patch::Strategic(body)).await;
     patched.map_err(|error| ApplyError::of("the Deployment", error))
 }

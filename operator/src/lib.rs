@@ -8,6 +8,7 @@ mod amount;
 mod apply;
 mod backoff;
 pub mod client;
+mod contest;
 mod events;
 mod finalize;
 mod metrics;
@@ -21,6 +22,7 @@ mod report;
 mod reporter;
 mod run;
 pub mod settings;
+mod transition;
 pub mod validate;
 
 pub use run::{RunError, run};

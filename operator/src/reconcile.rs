@@ -1,5 +1,6 @@
 //! One target: observe, plan, apply, and remember how it stands for the status of the LogShippings.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crds::conditions::Reason;
@@ -8,29 +9,35 @@ use kube::{Client, Resource};
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::{ApplyError, Writes, Written, apply};
-use crate::events::{EventReason, Events, Notice};
+use crate::contest::{self, Aim, Contests};
+use crate::events::{Events, Notice};
 use crate::finalize;
 use crate::metrics::{Controller, Metrics};
 use crate::observe::{Cluster, ShippingKey, TargetKey, observe};
 use crate::observed::Observed;
-use crate::plan::{self, EventKind, Finding, Plan, Standing, TargetState, plan};
+use crate::plan::{self, DeploymentPatch, Finding, Plan, Standing, TargetState, plan};
 use crate::queue::{Next, random};
 use crate::settings::Switch;
+use crate::transition::{Said, transitions};
 
 /// Everything is looked at again after this time, whatever the watches say.
 const RESYNC: Duration = Duration::from_secs(600);
 /// What can't be done is tried again after this time: what holds it up isn't always watched.
 const RETRY_FAILED: Duration = Duration::from_secs(60);
 
+/// A patch that changed nothing is looked at again after this time.
+const UNDONE: Duration = Duration::from_secs(1);
+
 /// What working on a target takes.
 #[derive(Clone)]
 pub(crate) struct Reconciler {
     pub(crate) client: Client,
-    pub(crate) cluster: std::sync::Arc<Cluster>,
+    pub(crate) cluster: Arc<Cluster>,
     pub(crate) settings: plan::Settings,
     pub(crate) nudge: Switch,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
+    pub(crate) contests: Arc<Mutex<Contests>>,
 }
 
 impl Reconciler {
@@ -40,7 +47,8 @@ impl Reconciler {
         self.metrics.leads();
         let step = |target| {
             let this = self.clone();
-            async move { this.reconcile(target).await }
+            // On the heap: it is large, and there is one for each target that is worked on.
+            async move { Box::pin(this.reconcile(target)).await }
         };
         self.cluster.targets.work(limit, &stop, step).await;
     }
@@ -53,6 +61,7 @@ impl Reconciler {
             Ok(Some(observed)) => self.carry_out(&target, &observed).await,
             Ok(None) => {
                 self.cluster.change(|index| index.set_state(&target, None));
+                self.contests().forget(&target);
                 ("ok", Next::Wait)
             }
             Err(error) => {
@@ -65,6 +74,8 @@ impl Reconciler {
     }
 
     async fn carry_out(&self, target: &TargetKey, observed: &Observed) -> (&'static str, Next) {
+        let mut plan = plan(observed, &self.settings);
+        let pause = self.give_way(target, &observed.deployment, &mut plan).await;
         let Plan {
             config_map,
             patch,
@@ -72,8 +83,10 @@ impl Reconciler {
             delete_config_map,
             events,
             mut state,
-        } = plan(observed, &self.settings);
-        let action = patch.as_ref().map(|patch| patch.action);
+        } = plan;
+        let sent = patch
+            .as_ref()
+            .map(|patch| (patch.action, aim(&observed.deployment, patch)));
         let writes = Writes {
             config_map,
             patch,
@@ -87,10 +100,11 @@ impl Reconciler {
         }
         match self.write(target, observed, writes).await {
             Ok(written) => {
-                if let Some(action) = action {
+                if let Some((action, aim)) = sent {
                     tracing::info!(action = action.as_str(), "patched");
+                    self.contests().wrote(target, aim, tokio::time::Instant::now());
                 }
-                let next = self.next(&state, written.not_nudged.as_ref());
+                let next = self.next(&state, &observed.deployment, &written, pause);
                 self.learn(written);
                 for event in &events {
                     self.tell(&observed.deployment, event.into());
@@ -105,6 +119,22 @@ impl Reconciler {
                 (error.reason(), Next::Retry)
             }
         }
+    }
+
+    /// Takes the patch out of a plan when the same one was undone again and again, and tells how long to wait.
+    async fn give_way(&self, target: &TargetKey, deployment: &Deployment, plan: &mut Plan) -> Option<Duration> {
+        let patch = plan.patch.as_ref()?;
+        let aim = aim(deployment, patch);
+        let pause = self.contests().pause(target, &aim, tokio::time::Instant::now())?;
+        let by = contest::last_writer(&self.client, target).await;
+        plan.patch = None;
+        plan.events.clear();
+        contest::concede(&mut plan.state, by.as_deref());
+        Some(pause)
+    }
+
+    fn contests(&self) -> MutexGuard<'_, Contests> {
+        self.contests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn write(&self, target: &TargetKey, observed: &Observed, writes: Writes) -> Result<Written, ApplyError> {
@@ -122,13 +152,18 @@ impl Reconciler {
     }
 
     /// When to look again though nothing happens.
-    fn next(&self, state: &TargetState, not_nudged: Option<&ApplyError>) -> Next {
-        if let Some(error) = not_nudged {
+    fn next(&self, state: &TargetState, before: &Deployment, written: &Written, pause: Option<Duration>) -> Next {
+        if let Some(error) = &written.not_nudged {
             self.failed(error);
             return Next::Retry;
         }
+        let version = |deployment: &Deployment| deployment.metadata.resource_version.clone();
+        if written.deployment.as_ref().map(version) == Some(version(before)) {
+            // Something on its way has undone it, and no watch tells of that.
+            return Next::After(UNDONE);
+        }
         let wait = if has_failed(state) { RETRY_FAILED } else { RESYNC };
-        Next::After(wait.mul_f64(0.9 + random() / 5.0))
+        Next::After(pause.unwrap_or_else(|| wait.mul_f64(0.9 + random() / 5.0)))
     }
 
     /// Puts the finalizer on a LogShipping before anything is changed for it.
@@ -205,24 +240,10 @@ impl Reconciler {
     }
 }
 
-/// Something to tell about a Deployment.
-#[derive(Debug, PartialEq, Eq)]
-struct Said {
-    reason: EventReason,
-    shippings: Vec<String>,
-    message: String,
-}
-
-impl From<&plan::Event> for Said {
-    fn from(event: &plan::Event) -> Self {
-        Self {
-            reason: match event.kind {
-                EventKind::Injected => EventReason::Injected,
-                EventKind::CleanedUp => EventReason::CleanedUp,
-            },
-            shippings: event.shippings.clone(),
-            message: event.message.clone(),
-        }
+fn aim(deployment: &Deployment, patch: &DeploymentPatch) -> Aim {
+    Aim {
+        uid: deployment.metadata.uid.clone(),
+        shape: patch.shape.clone(),
     }
 }
 
@@ -244,10 +265,14 @@ fn has_failed(state: &TargetState) -> bool {
 /// How a target stands whose plan was not carried out: as before, unless somebody has to act.
 fn after_failure(before: Option<TargetState>, mut planned: TargetState, error: &ApplyError) -> TargetState {
     let standing = match error {
-        ApplyError::Refused { .. } => Standing::Failed(Finding {
-            reason: Reason::PatchFailed,
-            message: format!("{error}: {}; it is tried again", error.words()),
-        }),
+        ApplyError::Refused { .. } => {
+            let message = format!("{error}: {}; it is tried again", error.words());
+            planned.held_up = Some(message.clone());
+            Standing::Failed(Finding {
+                reason: Reason::PatchFailed,
+                message,
+            })
+        }
         ApplyError::Stale { .. } | ApplyError::Unavailable { .. } => match before {
             Some(mut before) => {
                 // A part of the plan may have been carried out.
@@ -265,34 +290,6 @@ fn after_failure(before: Option<TargetState>, mut planned: TargetState, error: &
     planned
 }
 
-/// What is worth an event: a LogShipping is newly kept from a Deployment.
-fn transitions(before: &TargetState, after: &TargetState) -> Vec<Said> {
-    let changed = after.shippings.iter().filter_map(|(name, shipping)| {
-        let (reason, finding) = worth_telling(&shipping.standing)?;
-        let was = before
-            .shippings
-            .get(name)
-            .and_then(|shipping| worth_telling(&shipping.standing));
-        let same = was.is_some_and(|(_, was)| was.reason == finding.reason);
-        (!same).then(|| Said {
-            reason,
-            shippings: vec![name.clone()],
-            message: finding.message.clone(),
-        })
-    });
-    changed.collect()
-}
-
-fn worth_telling(standing: &Standing) -> Option<(EventReason, &Finding)> {
-    match standing {
-        Standing::Skipped(finding) => Some((EventReason::Skipped, finding)),
-        Standing::Failed(finding) if finding.reason == Reason::Conflict => {
-            Some((EventReason::ConflictDetected, finding))
-        }
-        Standing::Injected | Standing::InProgress | Standing::Failed(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,13 +303,6 @@ mod tests {
         TargetState {
             shippings: [("logs".to_owned(), shipping)].into(),
             ..TargetState::default()
-        }
-    }
-
-    fn finding(reason: Reason, message: &str) -> Finding {
-        Finding {
-            reason,
-            message: message.to_owned(),
         }
     }
 
@@ -345,22 +335,5 @@ mod tests {
             state(Standing::InProgress),
             "nothing was seen yet"
         );
-    }
-
-    #[test]
-    fn only_transitions_are_told() {
-        let conflict = state(Standing::Failed(finding(Reason::Conflict, "ours?")));
-        let other_words = state(Standing::Failed(finding(Reason::Conflict, "still")));
-        let skipped = state(Standing::Skipped(finding(Reason::OptedOut, "no")));
-        let reasons = |before: &TargetState, after: &TargetState| -> Vec<_> {
-            transitions(before, after).into_iter().map(|said| said.reason).collect()
-        };
-        assert_eq!(
-            reasons(&TargetState::default(), &conflict),
-            [EventReason::ConflictDetected]
-        );
-        assert_eq!(reasons(&conflict, &other_words), []);
-        assert_eq!(reasons(&conflict, &skipped), [EventReason::Skipped]);
-        assert_eq!(reasons(&skipped, &state(Standing::Injected)), []);
     }
 }

@@ -155,6 +155,7 @@ impl Work {
             nudge: self.settings.nudge,
             events: self.events.clone(),
             metrics: self.metrics.clone(),
+            contests: Arc::default(),
         }
     }
 

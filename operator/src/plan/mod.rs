@@ -66,6 +66,8 @@ pub enum ConfigMapWrite {
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeploymentPatch {
     pub action: Action,
+    /// Pod shape of the template afterwards; none where everything of ours goes.
+    pub shape: Option<String>,
     pub body: Value,
 }
 
@@ -154,6 +156,7 @@ pub fn plan(observed: &Observed, settings: &Settings) -> Plan {
         carried: situation.carried(),
         sidecar_image: desired.container().and_then(|container| container.image.clone()),
         configs,
+        held_up: None,
     };
     let unused = matches!(template, Template::Clean) && patch.is_none() && situation.injected_pods().next().is_none();
     Plan {
@@ -177,7 +180,8 @@ fn deployment_patch(situation: &Situation<'_>, desired: &Parts) -> Option<Deploy
         (true, false) => Action::Update,
     };
     let body = patch::diff(situation.deployment(), ours, desired)?;
-    Some(DeploymentPatch { action, body })
+    let shape = desired.shape().map(str::to_owned);
+    Some(DeploymentPatch { action, shape, body })
 }
 
 fn shipping_states(

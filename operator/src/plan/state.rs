@@ -16,6 +16,8 @@ pub struct TargetState {
     pub configs: BTreeMap<String, ExpectedConfig>,
     /// Image of the sidecar in the template as it will be after the plan.
     pub sidecar_image: Option<String>,
+    /// Why what was planned can't be carried out, where somebody has to act. Never known to a plan.
+    pub held_up: Option<String>,
 }
 
 /// What the sidecar of a pod of some shape should have loaded, after the plan.
