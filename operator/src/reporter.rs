@@ -1,9 +1,11 @@
 //! One LogShipping: its status summed up and written, and, when it is being deleted, its finalizer taken off once no
 //! Deployment carries it any more.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crds::{LogShippingStatus, names};
 use jiff::Timestamp;
 use kube::Client;
 use tokio::time::Instant;
@@ -12,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use crate::apply::ApplyError;
 use crate::finalize;
 use crate::metrics::{Controller, Metrics};
-use crate::observe::{Cluster, ShippingEntry, ShippingKey, ShippingLife};
+use crate::observe::{Cluster, Index, ShippingEntry, ShippingKey, ShippingLife, TargetKey};
 use crate::queue::Next;
 use crate::report::write::{Decision, Object, Written, write};
-use crate::report::{Overview, Report, report};
+use crate::report::{Overview, Report, blocked, report};
 use crate::settings::Switch;
 
 /// How long the first look at all Deployments and sidecars may take before it counts that some weren't seen.
@@ -67,16 +69,26 @@ impl Reporter {
         next
     }
 
-    /// Targets wake it when they are clean.
+    /// Targets wake it when they are clean, and when they can't be cleaned.
     async fn release(&self, key: &ShippingKey, entry: &ShippingEntry) -> Result<Next, ApplyError> {
         let carrying = self.cluster.index().not_yet_clean(key, entry);
-        match carrying.first() {
-            None => finalize::release(&self.client, key, entry).await?,
-            Some(first) => {
-                tracing::info!(deployments = carrying.len(), %first, "being deleted, but Deployments still carry it");
-            }
-        }
-        Ok(Next::Wait)
+        let Some(first) = carrying.first() else {
+            finalize::release(&self.client, key, entry).await?;
+            return Ok(Next::Wait);
+        };
+        tracing::info!(deployments = carrying.len(), %first, "being deleted, but Deployments still carry it");
+        let Some(message) = what_blocks(&self.cluster.index(), &carrying) else {
+            return Ok(Next::Wait);
+        };
+        let object = Object {
+            key,
+            uid: &entry.uid,
+            read: entry.status.as_ref(),
+        };
+        let status = blocked(self.written().previous(object), &message, Timestamp::now());
+        self.publish(object, status)
+            .await
+            .map(|wait| wait.map_or(Next::Wait, Next::After))
     }
 
     /// Right after the start little is known, and what was said before is a better account than that.
@@ -99,10 +111,20 @@ impl Reporter {
             read: entry.status.as_ref(),
         };
         let Report { status, changes_at } = self.sum_up(object, entry, now);
+        if let Some(wait) = self.publish(object, status).await? {
+            return Ok(Next::After(wait));
+        }
+        let wait = changes_at.map(|at| at.duration_since(now).unsigned_abs() + Duration::from_millis(100));
+        Ok(wait.map_or(Next::Wait, Next::After))
+    }
+
+    /// Writes a status that differs, or tells how long that has to wait.
+    async fn publish(&self, object: Object<'_>, status: LogShippingStatus) -> Result<Option<Duration>, ApplyError> {
+        let key = object.key;
         let decision = self.written().decide(object, &status, Instant::now());
         match decision {
+            Decision::Later(wait) => return Ok(Some(wait)),
             Decision::Unchanged => {}
-            Decision::Later(wait) => return Ok(Next::After(wait)),
             Decision::Now => {
                 write(&self.client, key, &status).await?;
                 self.metrics.wrote("ok");
@@ -111,8 +133,7 @@ impl Reporter {
         }
         self.metrics
             .set_conditions(&key.namespace, &key.name, &status.conditions);
-        let wait = changes_at.map(|at| at.duration_since(now).unsigned_abs() + Duration::from_millis(100));
-        Ok(wait.map_or(Next::Wait, Next::After))
+        Ok(None)
     }
 
     fn sum_up(&self, object: Object<'_>, entry: &ShippingEntry, now: Timestamp) -> Report {
@@ -130,4 +151,22 @@ impl Reporter {
     fn written(&self) -> MutexGuard<'_, Written> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why Deployments can't be cleaned; none as long as that is only under way.
+fn what_blocks(index: &Index, carrying: &BTreeSet<TargetKey>) -> Option<String> {
+    let blocked: Vec<_> = carrying
+        .iter()
+        .filter_map(|target| Some((&target.name, index.state(target)?.held_up.as_ref()?)))
+        .collect();
+    let (name, why) = blocked.first()?;
+    let more = match blocked.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more Deployments)"),
+    };
+    Some(format!(
+        "the sidecar can't be taken out of Deployment {name}{more}: {why}. To delete the LogShipping all the same remove \
+         its finalizer {}; the operator goes on trying",
+        names::FINALIZER
+    ))
 }

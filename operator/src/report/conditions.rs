@@ -1,6 +1,7 @@
 //! The conditions. Which reason is True, False or Unknown stands in [`crds::conditions::TABLE`], not here.
 
 use crds::conditions::{ConditionType, Reason, Truth, truth};
+use crds::status::LogShippingStatus;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use pipeline::validate;
@@ -243,6 +244,27 @@ fn stalled(accepted: &Said, injected: &Said) -> Option<Said> {
         .into_iter()
         .find(|said| matches!(said.reason, Reason::InvalidSpec | Reason::Conflict))?;
     Some(say(ConditionType::Stalled, held.reason, held.message.clone()))
+}
+
+/// Replaces what stalls it, whatever that was.
+pub(super) fn block(status: &mut LogShippingStatus, message: &str, now: Timestamp) {
+    let Said {
+        condition,
+        truth,
+        reason,
+        message,
+    } = say(ConditionType::Stalled, Reason::CleanupBlocked, message);
+    let kind = condition.as_str();
+    let before = status.conditions.iter().position(|found| found.type_ == kind);
+    let before = before.map(|at| status.conditions.remove(at));
+    status.conditions.push(Condition {
+        type_: kind.to_owned(),
+        status: truth.as_str().to_owned(),
+        reason: reason.to_string(),
+        message: cut(&message),
+        observed_generation: status.observed_generation,
+        last_transition_time: before.map_or_else(|| Time(super::seconds(now)), |before| before.last_transition_time),
+    });
 }
 
 /// The worst of some findings, and how many more there are.

@@ -85,6 +85,14 @@ pub(crate) fn report(overview: &Overview<'_>, now: Timestamp) -> Report {
     Report { status, changes_at }
 }
 
+/// What was said before about a LogShipping that is being deleted, and why it doesn't go.
+pub(crate) fn blocked(previous: Option<&LogShippingStatus>, message: &str, now: Timestamp) -> LogShippingStatus {
+    let mut status = previous.cloned().unwrap_or_default();
+    conditions::block(&mut status, message, now);
+    rank::column(&status.conditions).clone_into(&mut status.summary.state);
+    status
+}
+
 /// The object as events name it.
 pub(crate) fn reference(namespace: &str, name: &str) -> ObjectReference {
     ObjectReference {

@@ -410,3 +410,16 @@ fn destinations_are_summed_up_by_their_name_in_the_specification() -> Outcome {
     );
     Ok(())
 }
+
+#[test]
+fn a_deletion_that_is_held_up_is_added_to_what_was_said_before() -> Outcome {
+    let verdict = accepted()?;
+    let healthy = report(&overview(&verdict, &ANONYMOUS, Vec::new()), at(0)).status;
+    let first = super::blocked(Some(&healthy), "refused", at(7));
+    assert_eq!(first.conditions.len(), healthy.conditions.len() + 1);
+    assert_eq!(first.summary.state, "CleanupBlocked");
+    let again = super::blocked(Some(&first), "refused", at(9));
+    assert_eq!(again, first, "the time stays");
+    assert_eq!(super::blocked(None, "refused", at(0)).conditions.len(), 1);
+    Ok(())
+}

@@ -147,6 +147,62 @@ fn a_deployment_that_got_a_controller_holds_up_nobody_who_leaves() {
     shop.await_clean(&original);
 }
 
+/// An administrator's policy for one namespace that keeps the sidecar in.
+fn policy(namespace: &str) -> String {
+    format!(
+        "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {{name: {namespace}}}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules:
+    - {{apiGroups: [apps], apiVersions: [v1], operations: [UPDATE], resources: [deployments]}}
+  validations:
+  - expression: object.spec.template.spec.?initContainers.orValue([]).exists(c, c.name == 'logshipping-sidecar')
+    message: the sidecar must stay
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {{name: {namespace}}}
+spec:
+  policyName: {namespace}
+  validationActions: [Deny]
+  matchResources: {{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}}}
+"
+    )
+}
+
+#[test]
+fn a_removal_that_is_refused_is_told_and_made_up_for() {
+    let (shop, _operator, original) = injected("kept");
+    let name = shop.namespace.name();
+    shop.namespace.apply(&policy(name));
+    wait::until("the policy is in force", PATIENCE, || {
+        let answer = shop
+            .namespace
+            .feed(&["replace", "--dry-run=server", "--filename=-"], DEPLOYMENT);
+        answer.is_err_and(|error| error.contains("must stay")).then_some(())
+    });
+    shop.namespace.run(&["delete", "logshipping", "logs", "--wait=false"]);
+    let message = shop.await_condition("Stalled", "True CleanupBlocked: ");
+    for part in ["Deployment server", "the sidecar must stay", "logshipping.dev/cleanup"] {
+        assert!(message.contains(part), "{part:?} in {message}");
+    }
+    let status = shop.namespace.get("logshipping", "logs").unwrap()["status"].take();
+    assert_eq!(status["summary"]["state"], "CleanupBlocked");
+    shop.namespace.run(&[
+        "delete",
+        "validatingadmissionpolicybinding,validatingadmissionpolicy",
+        name,
+    ]);
+    wait::until("the LogShipping is gone", PATIENCE, || {
+        shop.namespace.get("logshipping", "logs").is_none().then_some(())
+    });
+    shop.await_clean(&original);
+}
+
 #[test]
 fn a_namespace_can_be_deleted_with_everything_in_it() {
     let (shop, _operator, _) = injected("namespace");
