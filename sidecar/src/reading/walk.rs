@@ -1,7 +1,7 @@
 //! Walking the directories that can hold a source's files, and watching them on the way.
 //!
 //! A walk starts at the volumes of the source, enters only directories that its patterns can match below, and lists
-//! none where every next component is plain text. Links to directories are entered after real ones, and no directory
+//! none on the way where every next component is plain text. Links to directories are entered after real ones, and no directory
 //! is entered twice in a walk, so loops of links end.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -237,7 +237,9 @@ impl Walk {
 
     /// The names worth judging in a directory.
     fn names(&self, positions: &Positions, directory: &OwnedFd) -> Vec<(OsString, FileType, u64)> {
-        if let Some(names) = self.patterns.literals(positions) {
+        // Where files can be, all names are wanted: one may be the rest of a file that was rotated away while nobody read.
+        let only_directories = !self.patterns.can_match_in(positions);
+        if let Some(names) = self.patterns.literals(positions).filter(|_| only_directories) {
             return names
                 .into_iter()
                 .map(|name| (name.into(), FileType::Unknown, 0))
