@@ -20,6 +20,8 @@ pub struct Limits {
     pub window: usize,
     /// A longer line is cut by the encoder and marked. Lines of settled batches longer than this were truncated.
     pub max_record_bytes: usize,
+    /// What a byte of log text costs while a batch is held: itself, and what becomes of it in the encoded request.
+    pub memory_per_byte: usize,
 }
 
 const MAX_BYTES: usize = 1 << 20;
@@ -57,6 +59,11 @@ impl Limits {
             max_record_bytes: match kind {
                 Some(Kind::Stdout(_) | Kind::File(_)) => usize::MAX,
                 _ => MAX_RECORD_BYTES,
+            },
+            memory_per_byte: match kind {
+                // Each line is written again with its attributes and resource.
+                Some(Kind::Http(_)) => 3,
+                _ => 2,
             },
         }
     }

@@ -136,7 +136,11 @@ impl Engine {
             return;
         }
         let source = &mut self.running[at.running].sources[at.source];
-        let opened = match source.walk.volumes[entry.volume].open_file(&entry.resolved) {
+        // An entry that was held back may be older than the source's mounts.
+        let Some(volume) = source.walk.volumes.get_mut(entry.volume) else {
+            return;
+        };
+        let opened = match volume.open_file(&entry.resolved) {
             Ok(opened) => opened,
             // A directory whose name matches is no fault of the file's.
             Err(Refusal::Absent | Refusal::NotRegular("a directory")) => return,

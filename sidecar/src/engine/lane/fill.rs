@@ -96,7 +96,8 @@ impl Lane {
                 .open
                 .as_ref()
                 .is_some_and(|open| open.batch.memory() > 3 * max_bytes + QUANTUM);
-            let no_memory = self.memory() + QUANTUM.min(max_bytes) > turn.memory && used + self.in_flight.len() > 0;
+            let next = QUANTUM.min(max_bytes) * self.limits.memory_per_byte;
+            let no_memory = self.memory() + next > turn.memory && used + self.in_flight.len() > 0;
             if used + LEAST_ROOM > max_bytes || is_large || no_memory {
                 return Filled::Full;
             }
@@ -110,9 +111,8 @@ impl Lane {
 
     /// So that a whole window fits into the memory there is.
     fn max_bytes(&self, memory: usize) -> usize {
-        self.limits
-            .max_bytes
-            .min((memory / (self.limits.window + 1)).max(LEAST_BATCH))
+        let share = memory / (self.limits.window + 1) / self.limits.memory_per_byte;
+        self.limits.max_bytes.min(share.max(LEAST_BATCH))
     }
 
     /// Reads one quantum of one file.
@@ -201,7 +201,7 @@ impl Lane {
             }
         }
         let OpenBatch { batch, shares, .. } = open;
-        let memory = batch.memory();
+        let memory = self.cost(&batch);
         self.in_flight.insert(sequence, InFlight { shares, memory });
         self.sent_at = Some(turn.now.instant);
         if batch.records.is_empty() {

@@ -216,15 +216,20 @@ impl Lane {
         self.flows.values().map(|flow| flow.account.pending()).sum()
     }
 
-    /// Bytes held by batches.
+    /// Bytes held by batches and their requests.
     pub(crate) fn memory(&self) -> usize {
         let in_flight: usize = self.in_flight.values().map(|batch| batch.memory).sum();
-        let open = self.open.as_ref().map_or(0, |open| open.batch.memory());
+        let open = self.open.as_ref().map_or(0, |open| self.cost(&open.batch));
         let spare: usize = self
             .spare
             .iter()
             .map(|(text, records)| text.capacity() + records.capacity() * size_of::<Record>())
             .sum();
         in_flight + open + spare
+    }
+
+    /// What a batch costs until it is settled, its encoded request included.
+    fn cost(&self, batch: &Batch) -> usize {
+        batch.memory() + batch.text.len() * (self.limits.memory_per_byte - 1)
     }
 }
