@@ -41,10 +41,11 @@ pub(super) fn compose(
     current: Option<&Config>,
 ) -> Composition {
     let usable = usable(shippings);
-    let mut resolved = Vec::new();
+    let mut resolved: Vec<Resolved> = Vec::new();
     let mut findings = invalid(shippings);
     for accepted in &usable {
-        match resolve(owner, accepted) {
+        let earlier: Vec<_> = resolved.iter().flat_map(|(_, targets)| targets).collect();
+        match resolve(owner, accepted, &earlier) {
             Ok(pipeline) => resolved.push(pipeline),
             Err(error) => {
                 findings.insert(accepted.name.clone(), refused(&error));
@@ -91,9 +92,10 @@ fn recreate(usable: &[&Accepted]) -> Recreate {
 
 type Resolved = (Pipeline, Vec<SourceTarget>);
 
-fn resolve(owner: &PodTemplateSpec, accepted: &Accepted) -> Result<Resolved, TargetError> {
+fn resolve(owner: &PodTemplateSpec, accepted: &Accepted, earlier: &[&SourceTarget]) -> Result<Resolved, TargetError> {
     let spec = &accepted.spec;
     let targets = targets(owner, &spec.sources, &spec.volume)?;
+    target::keep_apart(&spec.sources, &targets, earlier)?;
     let pipeline = Pipeline {
         name: accepted.pipeline(),
         revision: accepted.revision.clone(),

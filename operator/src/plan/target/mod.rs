@@ -46,13 +46,22 @@ pub(super) enum TargetError {
         container: String,
         problem: volume::Refused,
     },
+    #[error(
+        "source {source_name}: containers {other} and {container} both log to {directory}, and one new volume there would mix their files: have one of them log into a directory of its own, or mount a volume of yours"
+    )]
+    Mixed {
+        source_name: String,
+        container: String,
+        other: String,
+        directory: String,
+    },
 }
 
 impl TargetError {
     pub(super) const fn reason(&self) -> Reason {
         match self {
             Self::Container { .. } => Reason::ContainerNotFound,
-            Self::Directory { .. } | Self::Volume { .. } => Reason::VolumeRefused,
+            Self::Directory { .. } | Self::Volume { .. } | Self::Mixed { .. } => Reason::VolumeRefused,
         }
     }
 }
@@ -73,6 +82,12 @@ impl SourceTarget {
             resource: resource.into(),
             ..source.clone()
         }
+    }
+
+    fn mixes(&self, place: &Place) -> bool {
+        let is_added = |place: &Place| matches!(place.origin, Origin::Added { .. });
+        let same = |own: &&Place| own.volume == place.volume && is_added(own);
+        is_added(place) && self.places.iter().any(|own| same(&own))
     }
 
     /// Files of a volume that outlives the pod were most likely shipped by an earlier pod.
@@ -113,6 +128,29 @@ pub(super) fn resolve(
         }
     }
     Ok(SourceTarget { writer, places })
+}
+
+/// Two containers that had a directory of the same name each must not find themselves in one new volume. `targets` are
+/// those of `sources`, `earlier` those that were accepted before.
+pub(super) fn keep_apart(
+    sources: &[Source],
+    targets: &[SourceTarget],
+    earlier: &[&SourceTarget],
+) -> Result<(), TargetError> {
+    for (index, (source, target)) in sources.iter().zip(targets).enumerate() {
+        let others = earlier.iter().copied().chain(&targets[..index]);
+        for other in others.filter(|other| other.writer != target.writer) {
+            if let Some(place) = target.places.iter().find(|place| other.mixes(place)) {
+                return Err(TargetError::Mixed {
+                    source_name: source.name.clone(),
+                    container: target.writer.container.clone(),
+                    other: other.writer.container.clone(),
+                    directory: place.path.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn directories(source: &Source) -> Result<Vec<Directory>, DirectoryError> {

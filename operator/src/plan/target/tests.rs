@@ -195,3 +195,32 @@ fn a_volume_that_outlives_the_pod_is_read_from_its_end_unless_told_otherwise() {
         Some(StartAt::Beginning)
     );
 }
+
+#[test]
+fn two_containers_never_find_themselves_in_one_new_volume() {
+    let of = |container: &str, path: &str| (source(container, path), resolved(container, path));
+    let apart = |(one, first): (Source, SourceTarget), (other, second): (Source, SourceTarget)| {
+        let within = keep_apart(&[one, other.clone()], &[first.clone(), second.clone()], &[]);
+        assert_eq!(
+            within,
+            keep_apart(&[other], &[second], &[&first]),
+            "whichever object they are of"
+        );
+        within
+    };
+    let error = apart(of("app", "/logs/x"), of("proxy", "/logs/y")).unwrap_err();
+    assert_eq!(error.reason(), Reason::VolumeRefused);
+    assert!(
+        error
+            .to_string()
+            .contains("containers app and proxy both log to /logs,"),
+        "{error}"
+    );
+    assert_eq!(apart(of("app", "/logs/x"), of("app", "/logs/y")), Ok(()));
+    assert_eq!(apart(of("app", "/logs/x"), of("proxy", "/other/y")), Ok(()));
+    assert_eq!(
+        apart(of("first", "/var/log/x"), of("app", "/var/log/app/y")),
+        Ok(()),
+        "one is the owner's volume"
+    );
+}
