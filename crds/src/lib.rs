@@ -7,6 +7,7 @@ pub mod conditions;
 pub mod generate;
 pub mod names;
 pub mod quantity;
+pub mod rollout;
 mod schema;
 pub mod spec;
 pub mod status;

@@ -130,7 +130,7 @@ impl Budgets {
             self.buckets
                 .retain(|_, (_, since)| now.duration_since(*since) < REFILL * BURST);
             if self.buckets.len() >= REMEMBERED {
-                return false;
+                self.forget_the_longest_quiet();
             }
         }
         let (tokens, since) = self.buckets.entry(object).or_insert((BURST, now));
@@ -142,6 +142,17 @@ impl Budgets {
         let left = tokens.checked_sub(1);
         *tokens = left.unwrap_or(0);
         left.is_some()
+    }
+
+    /// Its budget is full again, or the nearest to it.
+    fn forget_the_longest_quiet(&mut self) {
+        let quiet = self
+            .buckets
+            .iter()
+            .max_by_key(|(_, (tokens, since))| (*tokens, std::cmp::Reverse(*since)));
+        if let Some(object) = quiet.map(|(object, _)| object.clone()) {
+            self.buckets.remove(&object);
+        }
     }
 }
 
@@ -158,5 +169,8 @@ mod tests {
         assert!(budgets.take("b".to_owned(), now));
         assert!(budgets.take("a".to_owned(), now + REFILL));
         assert!(!budgets.take("a".to_owned(), now + REFILL));
+        // Any number of others has its say, and the loud one is remembered longest.
+        assert!((0..2 * REMEMBERED).all(|number| budgets.take(number.to_string(), now)));
+        assert!(budgets.buckets.len() <= REMEMBERED && budgets.buckets.contains_key("a"));
     }
 }

@@ -4,15 +4,16 @@
 //! This is the one place to delete from when a feature arrives. `sidecar.imageUpdate` is not here: until rollouts
 //! exist both of its values mean that a new default image changes nothing.
 
-use crds::spec::{DEFAULT_REVISION_HISTORY_LIMIT, DeletionPolicy, Mode, Rollout, StateVolume};
-use crds::{LogShippingSpec, spec};
+use crds::LogShippingSpec;
+use crds::rollout::Rollout;
+use crds::spec::{DEFAULT_REVISION_HISTORY_LIMIT, DeletionPolicy, Mode, StateVolume};
 use pipeline::config::Reclaim;
 use pipeline::support::not_yet;
 use pipeline::validate::FieldError;
 
 pub(super) fn specification(spec: &LogShippingSpec) -> Vec<FieldError> {
     let defaults = Rollout::default();
-    let spec::Rollout {
+    let Rollout {
         paused,
         max_concurrent_restarts,
         max_concurrent_reloads,
