@@ -23,8 +23,9 @@ const TRIES: u32 = 3;
 /// The first pause; it doubles with each further try.
 const PAUSE: Duration = Duration::from_secs(600);
 const LONGEST: Duration = Duration::from_secs(3600);
-/// What lasted so long is not a quarrel: an owner who replaces the whole object with each release may do so.
-const PEACE: Duration = Duration::from_secs(1800);
+/// What lasted so long is not a quarrel: an owner who replaces the whole object with each release may do so. Three tries
+/// then stand within ten minutes.
+const PEACE: Duration = Duration::from_secs(300);
 
 /// What a patch leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
