@@ -127,13 +127,7 @@ impl CgroupRoots {
 
 impl Drop for CgroupRoots {
     fn drop(&mut self) {
-        let deadline = Instant::now() + REMOVAL;
-        for hierarchy in &self.hierarchies {
-            let root = hierarchy.mount().join(&self.name);
-            while remove_tree(&root).is_err() && Instant::now() < deadline {
-                thread::sleep(Duration::from_millis(20));
-            }
-        }
+        remove_from(&self.hierarchies, &self.name);
         for (switch, controller) in &self.enabled {
             // Another cluster may need it by now; then the kernel refuses, and rightly.
             let _ = fs::write(switch, format!("-{controller}"));
@@ -143,8 +137,17 @@ impl Drop for CgroupRoots {
 
 /// Removes the roots of a cluster whose holder was killed.
 pub(crate) fn remove_left_behind(cluster: &Layout) {
-    for hierarchy in mounted().unwrap_or_default() {
-        let _ = remove_tree(&hierarchy.mount().join(root_name(cluster)));
+    remove_from(&mounted().unwrap_or_default(), &root_name(cluster));
+}
+
+/// A group can't be removed as long as a process in it is dying, which takes the kernel a moment.
+fn remove_from(hierarchies: &[Hierarchy], name: &str) {
+    let deadline = Instant::now() + REMOVAL;
+    for hierarchy in hierarchies {
+        let root = hierarchy.mount().join(name);
+        while remove_tree(&root).is_err() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
