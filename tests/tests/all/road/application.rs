@@ -37,9 +37,10 @@ fn example(name: &str) -> Value {
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The stream of one file of one pod.
+/// What one log of one pod wrote. A file that was rotated away while no sidecar ran is shipped under the name that it was
+/// found by.
 pub fn stream(pod: &str, file: &str) -> String {
-    format!("{{pod=\"{pod}\", file=\"{file}\"}}")
+    format!("{{pod=\"{pod}\", file=~\"{file}.*\"}}")
 }
 
 /// A pod of the application as the API server has it.
