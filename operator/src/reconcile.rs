@@ -293,18 +293,6 @@ fn after_failure(before: Option<TargetState>, mut planned: TargetState, error: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::ShippingState;
-
-    fn state(standing: Standing) -> TargetState {
-        let shipping = ShippingState {
-            revision: None,
-            standing,
-        };
-        TargetState {
-            shippings: [("logs".to_owned(), shipping)].into(),
-            ..TargetState::default()
-        }
-    }
 
     fn refused() -> ApplyError {
         let mut status = kube::core::Status::failure("the webhook says no", "Forbidden");
@@ -314,7 +302,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_told_in_the_servers_words_and_what_is_late_changes_nothing() {
-        let failed = after_failure(None, state(Standing::InProgress), &refused());
+        let failed = after_failure(None, TargetState::of_one(Standing::InProgress), &refused());
         let Standing::Failed(finding) = &failed.shippings["logs"].standing else {
             panic!("{failed:?}");
         };
@@ -325,14 +313,14 @@ mod tests {
         );
 
         let late = ApplyError::of("the Deployment", kube::Error::LinesCodecMaxLineLengthExceeded);
-        let before = state(Standing::Injected);
+        let before = TargetState::of_one(Standing::Injected);
         assert_eq!(
-            after_failure(Some(before.clone()), state(Standing::InProgress), &late),
+            after_failure(Some(before.clone()), TargetState::of_one(Standing::InProgress), &late),
             before
         );
         assert_eq!(
-            after_failure(None, state(Standing::Injected), &late),
-            state(Standing::InProgress),
+            after_failure(None, TargetState::of_one(Standing::Injected), &late),
+            TargetState::of_one(Standing::InProgress),
             "nothing was seen yet"
         );
     }

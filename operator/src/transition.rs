@@ -57,18 +57,6 @@ fn worth_telling(standing: &Standing) -> Option<(EventReason, &Finding)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::ShippingState;
-
-    fn state(standing: Standing) -> TargetState {
-        let shipping = ShippingState {
-            revision: None,
-            standing,
-        };
-        TargetState {
-            shippings: [("logs".to_owned(), shipping)].into(),
-            ..TargetState::default()
-        }
-    }
 
     fn finding(reason: Reason, message: &str) -> Finding {
         Finding {
@@ -79,9 +67,9 @@ mod tests {
 
     #[test]
     fn only_transitions_are_told() {
-        let conflict = state(Standing::Failed(finding(Reason::Conflict, "ours?")));
-        let other_words = state(Standing::Failed(finding(Reason::Conflict, "still")));
-        let skipped = state(Standing::Skipped(finding(Reason::OptedOut, "no")));
+        let conflict = TargetState::of_one(Standing::Failed(finding(Reason::Conflict, "ours?")));
+        let other_words = TargetState::of_one(Standing::Failed(finding(Reason::Conflict, "still")));
+        let skipped = TargetState::of_one(Standing::Skipped(finding(Reason::OptedOut, "no")));
         let reasons = |before: &TargetState, after: &TargetState| -> Vec<_> {
             transitions(before, after).into_iter().map(|said| said.reason).collect()
         };
@@ -91,6 +79,6 @@ mod tests {
         );
         assert_eq!(reasons(&conflict, &other_words), []);
         assert_eq!(reasons(&conflict, &skipped), [EventReason::Skipped]);
-        assert_eq!(reasons(&skipped, &state(Standing::Injected)), []);
+        assert_eq!(reasons(&skipped, &TargetState::of_one(Standing::Injected)), []);
     }
 }

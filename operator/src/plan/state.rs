@@ -56,3 +56,18 @@ pub struct Finding {
     pub reason: Reason,
     pub message: String,
 }
+
+#[cfg(test)]
+impl TargetState {
+    /// Of a Deployment that one LogShipping selects.
+    pub(crate) fn of_one(standing: Standing) -> Self {
+        let shipping = ShippingState {
+            revision: None,
+            standing,
+        };
+        Self {
+            shippings: [("logs".to_owned(), shipping)].into(),
+            ..Self::default()
+        }
+    }
+}

@@ -30,7 +30,8 @@ pub(crate) enum Tail {
 }
 
 /// Nanoseconds from one record of a file to the next. The places in between are for other files: Loki drops a record that
-/// equals another of its stream in time and text, and files that were seen at the same moment share their base time. Small enough that no catch-up outruns the clock by much.
+/// equals another of its stream in time and text, and files that were seen at the same moment share their base time.
+/// Small enough that no catch-up outruns the clock by much.
 pub(crate) const TIME_STEP: i64 = 256;
 
 /// Raw bytes at the end of a batch's text, and where they come from.

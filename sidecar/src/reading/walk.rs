@@ -1,8 +1,8 @@
 //! Walking the directories that can hold a source's files, and watching them on the way.
 //!
 //! A walk starts at the volumes of the source, enters only directories that its patterns can match below, and lists
-//! none on the way where every next component is plain text. Links to directories are entered after real ones, and no directory
-//! is entered twice in a walk, so loops of links end.
+//! none on the way where every next component is plain text. Links to directories are entered after real ones, and no
+//! directory is entered twice in a walk, so loops of links end.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
@@ -25,20 +26,18 @@ fn run_pod(node: &Node, name: &str, image: &str) -> Outcome {
     output(node.kubectl().args(wait)).map(drop)
 }
 
+/// The node's folder, and the name that goes with it.
+fn home(node: &Node) -> Result<(PathBuf, String), Box<dyn Error>> {
+    let folder = node.kubeconfig().parent().ok_or("a kubeconfig lies in a folder")?;
+    let name = folder.file_name().ok_or("the folder has a name")?;
+    Ok((folder.to_owned(), name.to_string_lossy().into_owned()))
+}
+
 #[test]
 fn a_pod_runs_and_the_host_stays_as_it_was() -> Outcome {
     let before = Picture::take()?;
     let node = cluster::node::start(&[])?;
-    let folder = node
-        .kubeconfig()
-        .parent()
-        .ok_or("a kubeconfig lies in a folder")?
-        .to_owned();
-    let name = folder
-        .file_name()
-        .ok_or("the folder has a name")?
-        .to_string_lossy()
-        .into_owned();
+    let (folder, name) = home(&node)?;
     run_pod(&node, "web", PAUSE)?;
 
     assert_eq!(routes_into_clusters()?, []);
@@ -66,16 +65,7 @@ fn a_pod_runs_and_the_host_stays_as_it_was() -> Outcome {
 fn a_killed_holder_takes_every_pod_along_and_the_next_start_removes_the_control_groups() -> Outcome {
     let before = Picture::take()?;
     let node = cluster::node::start(&[])?;
-    let folder = node
-        .kubeconfig()
-        .parent()
-        .ok_or("a kubeconfig lies in a folder")?
-        .to_owned();
-    let name = folder
-        .file_name()
-        .ok_or("the folder has a name")?
-        .to_string_lossy()
-        .into_owned();
+    let (folder, name) = home(&node)?;
     run_pod(&node, "web", PAUSE)?;
     let holder = std::fs::read_to_string(folder.join("lock"))?;
     output(Command::new("kill").args(["-KILL", holder.trim()]))?;
