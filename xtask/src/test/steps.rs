@@ -34,7 +34,7 @@ fn tools() -> Result<()> {
     let names = cluster::tools::CONTROL_PLANE
         .into_iter()
         .chain(cluster::tools::NODE)
-        .chain(["helm", "loki", "logcli"]);
+        .chain(["helm", "helm3", "loki", "logcli"]);
     cluster::tools::ensure_all(names)?;
     Ok(())
 }

@@ -43,6 +43,12 @@ const TOOLS: &[Tool] = &[
         linker_flags: STRIPPED,
     },
     Tool {
+        name: "helm3",
+        module: "helm3",
+        package: "helm.sh/helm/v3/cmd/helm",
+        linker_flags: STRIPPED,
+    },
+    Tool {
         name: "loki",
         module: "loki",
         package: "github.com/grafana/loki/v3/cmd/loki",
