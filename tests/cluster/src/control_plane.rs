@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Guarantees: no two processes share a cluster; it is gone within seconds after the process, however that ended.
-//! Not there: nodes. Deployments get ReplicaSets and pods, and the pods stay pending.
+//! Not there: nodes. Deployments get ReplicaSets and pods, and the pods stay pending, unless it was started by
+//! [`start_simulation`].
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,6 +40,12 @@ pub fn shared() -> Result<&'static ControlPlane, &'static StartError> {
 /// A control plane of one's own, for a test that breaks it or counts its requests.
 pub fn start() -> Result<ControlPlane, StartError> {
     ControlPlane::start(Shape::ControlPlane, &[])
+}
+
+/// A control plane of one's own with a scheduler and simulated nodes: pods get a node, an address that nobody has, and
+/// the state running, and nothing runs. Its audit log leaves the cluster's own components out.
+pub fn start_simulation() -> Result<ControlPlane, StartError> {
+    ControlPlane::start(Shape::Simulation, &[])
 }
 
 impl ControlPlane {

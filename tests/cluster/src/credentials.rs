@@ -1,7 +1,7 @@
 //! Who is who in a cluster: one certificate and one kubeconfig for each component, and for people.
 
 use crate::addresses;
-use crate::component::{kube_apiserver, kube_controller_manager, kube_proxy, kube_scheduler, kubelet};
+use crate::component::{kube_apiserver, kube_controller_manager, kube_proxy, kube_scheduler, kubelet, kwok};
 use crate::kubeconfig::{self, Identity, KubeconfigError};
 use crate::layout::Layout;
 use crate::pki::{self, Leaf, PkiError, Usage};
@@ -43,12 +43,21 @@ const OF_CONTROL_PLANE: [Client; 2] = [
         group: None,
     },
 ];
-const OF_NODE: [Client; 2] = [
+const SCHEDULER: Client = Client {
+    name: kube_scheduler::NAME,
+    user: "system:kube-scheduler",
+    group: None,
+};
+const OF_SIMULATION: [Client; 2] = [
+    SCHEDULER,
     Client {
-        name: kube_scheduler::NAME,
-        user: "system:kube-scheduler",
-        group: None,
+        name: kwok::NAME,
+        user: kwok::NAME,
+        group: Some(MASTERS),
     },
+];
+const OF_NODE: [Client; 2] = [
+    SCHEDULER,
     Client {
         name: kube_proxy::NAME,
         user: "system:kube-proxy",
@@ -79,6 +88,11 @@ pub(crate) fn make(layout: &Layout, server: &str) -> Result<(), CredentialsError
     );
     pki.make_leaf(pki::FRONT_PROXY_CA, &front_proxy)?;
     make_clients(layout, server, &OF_CONTROL_PLANE)
+}
+
+/// Makes what a simulation of nodes needs besides.
+pub(crate) fn make_for_simulation(layout: &Layout, server: &str) -> Result<(), CredentialsError> {
+    make_clients(layout, server, &OF_SIMULATION)
 }
 
 /// Makes what a node needs besides.

@@ -172,6 +172,7 @@ fn status() -> anyhow::Result<()> {
     for facts in clusters {
         let shape = match facts.shape {
             Shape::ControlPlane => "control plane only",
+            Shape::Simulation => "simulated nodes",
             Shape::Node => "one node",
         };
         print(format_args!(

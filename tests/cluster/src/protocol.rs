@@ -32,6 +32,8 @@ pub(crate) struct Spec {
 pub enum Shape {
     /// etcd, API server and controllers on loopback. Needs no privileges; no pod ever runs.
     ControlPlane,
+    /// That, a scheduler, and nodes that kwok plays: pods are said to run and nothing does, so there can be thousands.
+    Simulation,
     /// A whole node, in namespaces of its own. Needs root.
     Node,
 }

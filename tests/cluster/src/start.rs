@@ -88,7 +88,7 @@ pub(crate) fn start(name: &str, shape: Shape, images: &[PathBuf]) -> Result<Star
         packages::ensure()?;
     }
     let images = match shape {
-        Shape::ControlPlane => Vec::new(),
+        Shape::ControlPlane | Shape::Simulation => Vec::new(),
         Shape::Node => std::iter::once(pause::ensure()?).chain(absolute(images)?).collect(),
     };
     fs::create_dir_all(root())?;
@@ -127,6 +127,7 @@ fn absolute(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
 fn describe(shape: Shape) -> &'static str {
     match shape {
         Shape::ControlPlane => "the control plane",
+        Shape::Simulation => "the simulation",
         Shape::Node => "the cluster",
     }
 }
@@ -134,6 +135,7 @@ fn describe(shape: Shape) -> &'static str {
 fn tools(shape: Shape) -> Result<BTreeMap<String, PathBuf>, ToolError> {
     match shape {
         Shape::ControlPlane => tools::ensure_all(tools::CONTROL_PLANE),
+        Shape::Simulation => tools::ensure_all(tools::CONTROL_PLANE.into_iter().chain(tools::SIMULATION)),
         Shape::Node => tools::ensure_all(tools::CONTROL_PLANE.into_iter().chain(tools::NODE)),
     }
 }
@@ -142,7 +144,7 @@ fn spawn(spec: &Spec) -> Result<Child, StartError> {
     let spec_json = serde_json::to_string(spec).map_err(io::Error::from)?;
     let holder = binary::find()?;
     let mut command = match spec.shape {
-        Shape::ControlPlane => Command::new(holder),
+        Shape::ControlPlane | Shape::Simulation => Command::new(holder),
         Shape::Node => privilege::as_root(holder),
     };
     command.args(["hold", &spec_json]).current_dir("/");

@@ -34,6 +34,7 @@ fn tools() -> Result<()> {
     let names = cluster::tools::CONTROL_PLANE
         .into_iter()
         .chain(cluster::tools::NODE)
+        .chain(cluster::tools::SIMULATION)
         .chain(["helm", "helm3", "loki", "logcli"]);
     cluster::tools::ensure_all(names)?;
     Ok(())

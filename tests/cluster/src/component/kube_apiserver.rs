@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Launch, path_flag};
 use crate::layout::Layout;
+use crate::protocol::Shape;
 use crate::{addresses, pki};
 
 /// The name of the component, of its program and of its certificate.
@@ -57,14 +58,36 @@ pub(crate) fn names() -> Vec<String> {
 }
 
 /// Who did what to which object, without the objects themselves: enough to tell which rights are used.
-pub(crate) fn audit_policy() -> Value {
+///
+/// In a simulation the cluster's own components are left out: with thousands of pods they would be nearly all of it.
+pub(crate) fn audit_policy(shape: Shape) -> Value {
+    let everyone = json!({"level": "Metadata"});
+    let components = [
+        json!({"level": "None", "users": COMPONENTS}),
+        json!({"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]}),
+    ];
+    let rules = match shape {
+        Shape::ControlPlane | Shape::Node => vec![everyone],
+        Shape::Simulation => components.into_iter().chain([everyone]).collect(),
+    };
     json!({
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
         "omitStages": ["RequestReceived"],
-        "rules": [{ "level": "Metadata" }],
+        "rules": rules,
     })
 }
+
+/// Users behind the components; controllers have service accounts in `kube-system` besides.
+const COMPONENTS: [&str; 4] = [
+    "system:apiserver",
+    "system:kube-controller-manager",
+    "system:kube-scheduler",
+    super::kwok::NAME,
+];
+
+/// Readers follow one file, so it must never be put away and begun anew, as it is by default at 100 MB.
+const AUDIT_LOG_MEGABYTES: u32 = 1_000_000;
 
 /// The file that [`audit_policy`] goes to.
 pub(crate) const AUDIT_POLICY: &str = "audit-policy.json";
@@ -80,6 +103,7 @@ pub(crate) fn launch(program: PathBuf, layout: &Layout, settings: &Settings) -> 
         "--profiling=false".to_owned(),
         path_flag("audit-policy-file", &layout.configuration_of(AUDIT_POLICY)),
         path_flag("audit-log-path", &layout.audit_log()),
+        format!("--audit-log-maxsize={AUDIT_LOG_MEGABYTES}"),
     ];
     arguments.extend(credentials(layout));
     arguments.extend(reach(layout, settings.reach));

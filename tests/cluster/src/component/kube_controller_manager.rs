@@ -10,7 +10,7 @@ use crate::pki;
 pub(crate) const NAME: &str = "kube-controller-manager";
 
 /// With its default of 20 requests a second the first service account appears nine seconds late.
-const QUERIES_PER_SECOND: u32 = 300;
+const QUERIES_PER_SECOND: u32 = 500;
 
 /// It serves nothing (`--secure-port=0`): nobody asks it, and two clusters on one host would quarrel over the port.
 pub(crate) fn launch(program: PathBuf, layout: &Layout) -> Launch {

@@ -7,6 +7,7 @@ pub(crate) mod kube_controller_manager;
 pub(crate) mod kube_proxy;
 pub(crate) mod kube_scheduler;
 pub(crate) mod kubelet;
+pub(crate) mod kwok;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -115,7 +115,7 @@ fn hold_spec(spec: &Spec) -> Result<(), String> {
     let mut watch = Watch::new(Orphans::OfOthers).map_err(|error| sentence(&error))?;
     let home = Home::claim(Layout::at(spec.folder.clone()), &spec.name).map_err(|error| sentence(&error))?;
     let outcome = match spec.shape {
-        Shape::ControlPlane => hold_control_plane(spec, home.layout(), &mut watch),
+        Shape::ControlPlane | Shape::Simulation => hold_control_plane(spec, home.layout(), &mut watch),
         Shape::Node => hold_node(spec, home.layout(), &mut watch),
     };
     match outcome {

@@ -49,6 +49,12 @@ const TOOLS: &[Tool] = &[
         linker_flags: STRIPPED,
     },
     Tool {
+        name: "kwok",
+        module: "kwok",
+        package: "sigs.k8s.io/kwok/cmd/kwok",
+        linker_flags: STRIPPED,
+    },
+    Tool {
         name: "loki",
         module: "loki",
         package: "github.com/grafana/loki/v3/cmd/loki",

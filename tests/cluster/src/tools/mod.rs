@@ -31,6 +31,9 @@ pub const CONTROL_PLANE: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller
 /// The programs that a node needs besides.
 pub const NODE: [&str; 3] = ["kube-scheduler", "kubelet", "kube-proxy"];
 
+/// The programs that a simulation of nodes needs besides those of the control plane.
+pub const SIMULATION: [&str; 2] = ["kube-scheduler", "kwok"];
+
 /// Why a program can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {

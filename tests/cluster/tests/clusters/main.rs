@@ -4,6 +4,7 @@ mod control_plane;
 mod host;
 mod node;
 mod program;
+mod simulation;
 
 use std::error::Error;
 use std::path::Path;
