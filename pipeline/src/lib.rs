@@ -10,6 +10,7 @@
 pub mod config;
 pub mod destination;
 pub mod duration;
+pub mod glob;
 pub mod quantity;
 pub mod reference;
 pub mod report;

@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::config::{ConfigError, Pipeline};
 use crate::destination::{Destination, Kind};
+use crate::glob::Patterns;
 use crate::source::Source;
 use crate::support;
 use crate::transform::Transform;
@@ -143,19 +144,8 @@ fn source(path: &str, source: &Source, errors: &mut Vec<FieldError>) {
     errors.extend(support::source(path, source));
 }
 
-/// A glob must be absolute and free of `.` and `..`, so that what it can reach is plain to see.
 fn path_glob(pattern: &str) -> Result<(), String> {
-    if !pattern.starts_with('/') {
-        return Err(format!("{pattern:?} must be absolute"));
-    }
-    if pattern.ends_with('/') {
-        return Err(format!(
-            "{pattern:?} names a directory: add a file name or a pattern such as *.log"
-        ));
-    }
-    if pattern.split('/').any(|part| part == "." || part == "..") {
-        return Err(format!("{pattern:?} must not contain . or .."));
-    }
+    Patterns::new(&[pattern.to_owned()], &[]).map_err(|error| error.to_string())?;
     globset::Glob::new(pattern)
         .map(|_| ())
         .map_err(|error| error.kind().to_string())

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use pipeline::glob::PatternError;
+
 use crate::batch::Origin;
 use crate::reading::facts::FileKey;
-use crate::reading::pattern::PatternError;
 use crate::reading::volume::{Refusal, Volume};
 use crate::reading::walk::Walk;
 

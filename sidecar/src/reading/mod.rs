@@ -1,11 +1,10 @@
 //! Finding files, opening them confined to their volume, noticing changes, and cutting bytes into lines.
 //!
-//! [`pattern`] and [`lines`] are pure; [`volume`], [`watcher`] and [`facts`] are the shell around the kernel. Nothing
+//! [`lines`] is pure; [`volume`], [`watcher`] and [`facts`] are the shell around the kernel. Nothing
 //! here knows a destination or a position.
 
 pub(crate) mod facts;
 pub(crate) mod lines;
-pub(crate) mod pattern;
 pub(crate) mod volume;
 pub(crate) mod walk;
 pub(crate) mod watcher;

@@ -11,10 +11,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use pipeline::Source;
+use pipeline::glob::{PatternError, Patterns, Positions};
 use rustix::fs::FileType;
 
 use super::facts::FileKey;
-use super::pattern::{PatternError, Patterns, Positions};
 use super::volume::{Opened, Refusal, Volume};
 use super::watcher::{Interest, WatchId, Watcher};
 
@@ -116,13 +116,7 @@ impl Walk {
 
     /// Whether the patterns take a path, wherever it is.
     pub(crate) fn matches(&self, path: &str) -> bool {
-        let (mut positions, mut whole, mut is_match) = (self.patterns.root(), String::new(), false);
-        for name in path.split('/').skip(1) {
-            whole = format!("{whole}/{name}");
-            let step = self.patterns.step(&positions, name, &whole);
-            (positions, is_match) = (step.inside, step.is_match);
-        }
-        is_match
+        self.patterns.at(path).is_match
     }
 
     /// Walks everything.
@@ -168,11 +162,7 @@ impl Walk {
 
     fn start(&self, volume: usize) -> Option<Visit> {
         let path = self.volumes[volume].path.clone();
-        let (mut positions, mut whole) = (self.patterns.root(), String::new());
-        for name in path.split('/').skip(1) {
-            whole = format!("{whole}/{name}");
-            positions = self.patterns.step(&positions, name, &whole).inside;
-        }
+        let positions = self.patterns.at(&path).inside;
         (!positions.is_empty()).then_some(Visit {
             path,
             volume,

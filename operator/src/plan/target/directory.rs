@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use pipeline::glob::{PatternError, Patterns};
+
 /// A directory that may be shared: absolute, without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::plan) struct Directory(String);
@@ -14,12 +16,9 @@ pub(in crate::plan) enum DirectoryError {
         "{glob} would have {directory} shared, which belongs to the system: have the application log below a directory of its own"
     )]
     Forbidden { glob: String, directory: String },
-    #[error("{glob} has more than {MAX_ALTERNATIVES} alternatives in braces: write several paths")]
-    TooManyAlternatives { glob: String },
+    #[error(transparent)]
+    Glob(#[from] PatternError),
 }
-
-/// What a glob with braces may stand for.
-const MAX_ALTERNATIVES: usize = 64;
 
 /// Nothing at or below these is ever shared.
 const FORBIDDEN_TREES: [&str; 6] = ["/proc", "/sys", "/dev", "/etc", "/var/run/secrets", "/run/secrets"];
@@ -32,11 +31,9 @@ const PARTS_OF_THE_IMAGE: [&str; 11] = [
 impl Directory {
     /// The directories that a glob reaches, one for each of its alternatives, each once.
     pub(in crate::plan) fn of_glob(glob: &str) -> Result<Vec<Self>, DirectoryError> {
-        let too_many = || DirectoryError::TooManyAlternatives { glob: glob.to_owned() };
-        let mut directories = alternatives(glob)
-            .ok_or_else(too_many)?
-            .iter()
-            .map(|plain| literal(plain))
+        let patterns = Patterns::new(&[glob.to_owned()], &[])?;
+        let mut directories = patterns
+            .literal_directories()
             .map(|directory| Self::allowed(glob, directory))
             .collect::<Result<Vec<_>, _>>()?;
         directories.sort();
@@ -78,42 +75,6 @@ impl fmt::Display for Directory {
 fn is_below(path: &str, tree: &str) -> bool {
     path.strip_prefix(tree)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Everything before the first component with a pattern in it; the last component is a file, pattern or not.
-fn literal(glob: &str) -> String {
-    let components: Vec<&str> = glob.split('/').filter(|component| !component.is_empty()).collect();
-    let parents = components.len().saturating_sub(1);
-    let literal = components[..parents]
-        .iter()
-        .take_while(|component| !component.contains(['*', '?', '[', '\\']));
-    format!("/{}", literal.copied().collect::<Vec<_>>().join("/"))
-}
-
-/// The glob once for each choice of its braces; none when there are too many.
-fn alternatives(glob: &str) -> Option<Vec<String>> {
-    let mut open = vec![glob.to_owned()];
-    let mut plain = Vec::new();
-    while let Some(next) = open.pop() {
-        match innermost_braces(&next) {
-            None => plain.push(next),
-            Some((start, end)) => {
-                let choices = next[start + 1..end].split(',');
-                open.extend(choices.map(|choice| format!("{}{choice}{}", &next[..start], &next[end + 1..])));
-            }
-        }
-        if open.len() + plain.len() > MAX_ALTERNATIVES {
-            return None;
-        }
-    }
-    Some(plain)
-}
-
-/// Where the first pair of braces without braces in it begins and ends.
-fn innermost_braces(glob: &str) -> Option<(usize, usize)> {
-    let end = glob.find('}')?;
-    let start = glob[..end].rfind('{')?;
-    Some((start, end))
 }
 
 #[cfg(test)]
@@ -180,15 +141,6 @@ mod tests {
                 .iter()
                 .any(|tree| is_below(crds::names::paths::SERVICE_ACCOUNT, tree))
         );
-    }
-
-    #[test]
-    fn alternatives_are_bounded() {
-        let glob = format!("/srv/{}/x.log", "{a,b}".repeat(10));
-        assert!(matches!(
-            Directory::of_glob(&glob),
-            Err(DirectoryError::TooManyAlternatives { .. })
-        ));
     }
 
     #[test]

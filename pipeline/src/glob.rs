@@ -1,20 +1,27 @@
 //! Globs of a source, matched one path component at a time, so that a walk only enters directories that can hold a
 //! match and a new directory is judged without walking everything again.
 //!
-//! Syntax: `*`, `?`, `[a-z]`, `{a,b}` (also around slashes) and `**` for any depth. Pure.
+//! Syntax: `*`, `?`, `[a-z]`, `{a,b}` (also around slashes) and `**` for any depth. Pure. The operator takes from here
+//! which directories have to be shared, the sidecar which files are read: they can't disagree about a glob.
 
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 /// A source could multiply its patterns by braces without bound otherwise.
-const MAX_ALTERNATIVES: usize = 256;
+const MAX_ALTERNATIVES: usize = 64;
 
-/// A pattern that can't be used; validation finds these before they come here.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PatternError {
-    #[error("not a glob")]
-    Glob(#[from] globset::Error),
-    #[error("{0:?} stands for more than {MAX_ALTERNATIVES} patterns")]
+/// A pattern that can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    #[error("{glob:?} is not a glob: {problem}")]
+    Glob { glob: String, problem: String },
+    #[error("{0:?} stands for more than {MAX_ALTERNATIVES} patterns: write several paths with fewer braces")]
     TooMany(String),
+    #[error("{0:?} must be absolute")]
+    Relative(String),
+    #[error("{0:?} must not contain . or ..")]
+    Dots(String),
+    #[error("{0:?} names a directory: add a file name or a pattern such as *.log")]
+    Directory(String),
 }
 
 #[derive(Debug)]
@@ -26,30 +33,31 @@ enum Component {
 }
 
 /// Where a directory stands in the patterns: (pattern, next component), sorted and without repetition.
-pub(crate) type Positions = Vec<(u16, u16)>;
+pub type Positions = Vec<(u16, u16)>;
 
 /// What a name in a directory is to a source.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Step {
+pub struct Step {
     /// A file of this name is one of the source's files.
-    pub(crate) is_match: bool,
+    pub is_match: bool,
     /// Empty when a directory of this name can't hold a match.
-    pub(crate) inside: Positions,
+    pub inside: Positions,
 }
 
 /// The patterns of one source.
 #[derive(Debug)]
-pub(crate) struct Patterns {
+pub struct Patterns {
     paths: Vec<Vec<Component>>,
     exclude_names: GlobSet,
     exclude_paths: GlobSet,
 }
 
 impl Patterns {
-    pub(crate) fn new(paths: &[String], exclude: &[String]) -> Result<Self, PatternError> {
+    pub fn new(paths: &[String], exclude: &[String]) -> Result<Self, PatternError> {
         let mut patterns = Vec::new();
         for path in paths {
             for alternative in expand_braces(path)? {
+                plain(&alternative, path)?;
                 patterns.push(components(&alternative)?);
             }
         }
@@ -65,14 +73,49 @@ impl Patterns {
         })
     }
 
+    /// For each alternative of each pattern its deepest directory without a wildcard: `/var/log` for
+    /// `/var/log/*/x.log`. What comes last is a file, wildcard or not.
+    pub fn literal_directories(&self) -> impl Iterator<Item = String> + '_ {
+        self.paths.iter().map(|components| {
+            let parents = &components[..components.len().saturating_sub(1)];
+            let literals = parents.iter().map_while(Component::literal);
+            format!("/{}", literals.collect::<Vec<_>>().join("/"))
+        })
+    }
+
+    /// The alternatives that name a single file.
+    pub fn literal_files(&self) -> impl Iterator<Item = String> + '_ {
+        let names = |components: &Vec<Component>| {
+            let names: Option<Vec<_>> = components.iter().map(Component::literal).collect();
+            names.map(|names| format!("/{}", names.join("/")))
+        };
+        self.paths.iter().filter_map(names)
+    }
+
+    /// What a path is to the patterns, wherever it is.
+    pub fn at(&self, path: &str) -> Step {
+        let (mut step, mut whole) = (
+            Step {
+                is_match: false,
+                inside: self.root(),
+            },
+            String::new(),
+        );
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            whole = format!("{whole}/{name}");
+            step = self.step(&step.inside, name, &whole);
+        }
+        step
+    }
+
     /// The position of the root directory.
-    pub(crate) fn root(&self) -> Positions {
+    pub fn root(&self) -> Positions {
         let starts = (0..self.paths.len()).map(|index| (narrow(index), 0)).collect();
         self.close(starts)
     }
 
     /// What `name` in a directory with these positions is; `path` is its whole path.
-    pub(crate) fn step(&self, positions: &Positions, name: &str, path: &str) -> Step {
+    pub fn step(&self, positions: &Positions, name: &str, path: &str) -> Step {
         let mut next = Positions::new();
         let mut is_match = false;
         for &(pattern, at) in positions {
@@ -104,17 +147,12 @@ impl Patterns {
     }
 
     /// The names that can matter in a directory, when they are known beforehand and it needn't be listed.
-    pub(crate) fn literals(&self, positions: &Positions) -> Option<Vec<&str>> {
-        self.next(positions)
-            .map(|(component, _)| match component {
-                Component::Literal(name) => Some(name.as_str()),
-                _ => None,
-            })
-            .collect()
+    pub fn literals(&self, positions: &Positions) -> Option<Vec<&str>> {
+        self.next(positions).map(|(component, _)| component.literal()).collect()
     }
 
     /// Whether a file in a directory with these positions can be a match.
-    pub(crate) fn can_match_in(&self, positions: &Positions) -> bool {
+    pub fn can_match_in(&self, positions: &Positions) -> bool {
         self.next(positions).any(|(_, last)| last)
     }
 
@@ -148,7 +186,23 @@ impl Patterns {
     }
 }
 
+impl PatternError {
+    fn of(glob: &str, error: &globset::Error) -> Self {
+        Self::Glob {
+            glob: glob.to_owned(),
+            problem: error.kind().to_string(),
+        }
+    }
+}
+
 impl Component {
+    fn literal(&self) -> Option<&str> {
+        match self {
+            Self::Literal(name) => Some(name),
+            Self::Glob(_) | Self::AnyDepth => None,
+        }
+    }
+
     fn accepts(&self, name: &str) -> bool {
         match self {
             Self::Literal(literal) => literal == name,
@@ -163,6 +217,21 @@ fn narrow(index: usize) -> u16 {
     u16::try_from(index).unwrap_or(u16::MAX)
 }
 
+/// What a pattern can reach must be plain to see, whatever is in its braces.
+fn plain(alternative: &str, pattern: &str) -> Result<(), PatternError> {
+    let named = |problem: fn(String) -> PatternError| Err(problem(pattern.to_owned()));
+    if !alternative.starts_with('/') {
+        return named(PatternError::Relative);
+    }
+    if alternative.ends_with('/') {
+        return named(PatternError::Directory);
+    }
+    if alternative.split('/').any(|part| part == "." || part == "..") {
+        return named(PatternError::Dots);
+    }
+    Ok(())
+}
+
 fn components(pattern: &str) -> Result<Vec<Component>, PatternError> {
     pattern
         .split('/')
@@ -170,19 +239,24 @@ fn components(pattern: &str) -> Result<Vec<Component>, PatternError> {
         .map(|part| {
             Ok(match part {
                 "**" => Component::AnyDepth,
-                part if part.contains(['*', '?', '[', '\\']) => Component::Glob(Glob::new(part)?.compile_matcher()),
+                part if part.contains(['*', '?', '[', '\\']) => Component::Glob(glob(pattern, part)?.compile_matcher()),
                 part => Component::Literal(part.to_owned()),
             })
         })
         .collect()
 }
 
+fn glob(pattern: &str, part: &str) -> Result<Glob, PatternError> {
+    Glob::new(part).map_err(|error| PatternError::of(pattern, &error))
+}
+
 fn glob_set(patterns: impl Iterator<Item = String>) -> Result<GlobSet, PatternError> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        set.add(GlobBuilder::new(&pattern).literal_separator(true).build()?);
+        let glob = GlobBuilder::new(&pattern).literal_separator(true).build();
+        set.add(glob.map_err(|error| PatternError::of(&pattern, &error))?);
     }
-    Ok(set.build()?)
+    set.build().map_err(|error| PatternError::of("", &error))
 }
 
 /// `a{b,c{d,e}}` becomes `ab`, `acd`, `ace`. A backslash and brackets protect what is in them.
@@ -265,13 +339,7 @@ mod tests {
     fn matches(paths: &[&str], exclude: &[&str], path: &str) -> bool {
         let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
         let patterns = Patterns::new(&owned(paths), &owned(exclude)).unwrap();
-        let (mut positions, mut whole, mut is_match) = (patterns.root(), String::new(), false);
-        for name in path.split('/').skip(1) {
-            whole = format!("{whole}/{name}");
-            let step = patterns.step(&positions, name, &whole);
-            (positions, is_match) = (step.inside, step.is_match);
-        }
-        is_match
+        patterns.at(path).is_match
     }
 
     #[test]
@@ -314,6 +382,43 @@ mod tests {
         assert_eq!(patterns.step(&root, "etc", "/etc").inside, []);
         let var = patterns.step(&root, "var", "/var");
         assert!(!var.is_match && !var.inside.is_empty());
+    }
+
+    #[test]
+    fn braces_hide_nothing() {
+        for (pattern, problem) in [
+            ("/srv/{..,a}/etc/x.log", "must not contain . or .."),
+            ("/srv/{a,./b}/x.log", "must not contain . or .."),
+            ("/srv/{a,}", "names a directory"),
+            ("{/a,b}/x.log", "must be absolute"),
+            ("/srv/[a/x.log", "is not a glob"),
+        ] {
+            let error = Patterns::new(&[pattern.to_owned()], &[]).unwrap_err().to_string();
+            assert!(error.contains(pattern) && error.contains(problem), "{pattern}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_deepest_literal_directory_of_each_alternative() {
+        for (glob, expected) in [
+            ("/var/log/access.log", &["/var/log"][..]),
+            ("/var/log/nginx/*.log", &["/var/log/nginx"]),
+            ("/var/log/*/app.log", &["/var/log"]),
+            ("/logs/**/*.log", &["/logs"]),
+            ("/logs/a?/x.log", &["/logs"]),
+            ("/logs/[ab]/x.log", &["/logs"]),
+            ("/logs//deep/x.log", &["/logs/deep"]),
+            ("/var/{log,spool}/*.log", &["/var/log", "/var/spool"]),
+            ("/var/log/{a,b}.log", &["/var/log", "/var/log"]),
+            ("/srv/{a,b{1,2}}/x", &["/srv/a", "/srv/b1", "/srv/b2"]),
+            ("/srv/[{]/x", &["/srv"]),
+            ("/x.log", &["/"]),
+        ] {
+            let patterns = Patterns::new(&[glob.to_owned()], &[]).unwrap();
+            assert_eq!(patterns.literal_directories().collect::<Vec<_>>(), expected, "{glob}");
+        }
+        let patterns = Patterns::new(&["/logs/{a.log,*.txt}".to_owned()], &[]).unwrap();
+        assert_eq!(patterns.literal_files().collect::<Vec<_>>(), ["/logs/a.log"]);
     }
 
     #[test]
