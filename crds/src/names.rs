@@ -25,8 +25,6 @@ pub const POD_SHAPE: &str = "logshipping.dev/pod-shape";
 pub const CONFIG_REVISION: &str = "logshipping.dev/config-revision";
 /// On a Deployment, set by people: `"false"` keeps the operator away from it.
 pub const INJECT: &str = "logshipping.dev/inject";
-/// On a LogShipping, set by people: holds the rollout at this revision.
-pub const PIN_REVISION: &str = "logshipping.dev/pin-revision";
 /// Tells the cluster autoscaler that our volumes don't keep the pod on its node.
 pub const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
 /// Set by people and tools: the container that `kubectl logs` and `kubectl exec` take by default.
@@ -77,6 +75,16 @@ pub fn logs_mount(distinguisher: &str) -> String {
     format!("{}/{}", paths::LOGS, short_hash(distinguisher))
 }
 
+/// Name of the volume for a Secret or ConfigMap that destinations refer to; `directory` is the one of its kind.
+pub fn ref_volume(directory: &str, object: &str) -> String {
+    format!("{REF_VOLUME_PREFIX}{}", short_hash(&format!("{directory}/{object}")))
+}
+
+/// Where a Secret or ConfigMap is mounted in the sidecar.
+pub fn ref_mount(directory: &str, object: &str) -> String {
+    format!("{}/{directory}/{object}", paths::REFS)
+}
+
 /// Name of the ConfigMap of a Deployment; a long name is cut and hashed, since both may have 253 characters.
 pub fn config_map(deployment: &str) -> String {
     const PREFIX: &str = "logshipping-deployment-";
@@ -121,5 +129,7 @@ mod tests {
         assert_eq!(logs_volume("/var/log"), logs_volume("/var/log"));
         assert_ne!(logs_volume("/var/log"), logs_volume("/var/log/app"));
         assert!(logs_volume(&"/x".repeat(600)).len() <= 63);
+        assert_ne!(ref_volume("secrets", "loki"), ref_volume("configmaps", "loki"));
+        assert!(ref_volume("secrets", &"x".repeat(253)).len() <= 63);
     }
 }

@@ -63,17 +63,6 @@ pub enum Share {
     Percent(i32),
 }
 
-impl Share {
-    /// How many of `total`: percentages are rounded up, and at least one may always change.
-    pub fn of(&self, total: usize) -> usize {
-        let share = match *self {
-            Self::Count(count) => usize::try_from(count).unwrap_or(0),
-            Self::Percent(percent) => (total * usize::try_from(percent).unwrap_or(0)).div_ceil(100),
-        };
-        share.max(1)
-    }
-}
-
 impl Serialize for Share {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -143,18 +132,6 @@ impl<'de> Deserialize<'de> for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_share_is_rounded_up_and_never_nothing() {
-        for (share, total, expected) in [
-            (Share::Percent(10), 12, 2),
-            (Share::Percent(10), 0, 1),
-            (Share::Count(3), 100, 3),
-            (Share::Percent(100), 7, 7),
-        ] {
-            assert_eq!(share.of(total), expected, "{share:?} of {total}");
-        }
-    }
 
     #[test]
     fn numbers_and_strings_are_read() {

@@ -193,7 +193,19 @@ fn destination(
             "must not be longer than maxBackoff",
         ));
     }
+    errors.extend(references(path, destination));
     errors.extend(support::destination(path, destination, kind));
+}
+
+/// Each wrong name once, though a `secretRef` stands for several keys.
+fn references(path: &str, destination: &Destination) -> BTreeSet<FieldError> {
+    let references = destination.references();
+    let problems = references
+        .iter()
+        .flat_map(|one| one.problems().map(move |problem| (one.field, problem)));
+    problems
+        .map(|(field, (part, message))| FieldError::new(format!("{path}.{field}.{part}"), message))
+        .collect()
 }
 
 /// An `http` or `https` URL with a host and without user info; the port, if any, is a number.
@@ -274,6 +286,22 @@ mod tests {
         };
         assert!(refused(judge(Origin::Cluster)));
         assert!(!refused(judge(Origin::Standalone)));
+    }
+
+    #[test]
+    fn a_reference_that_leads_out_of_its_directory_is_refused() {
+        let found = errors(
+            "{name: a, sources: [{name: s, paths: [/a/b]}], destinations: [{name: d, http: {url: 'http://h'}, \
+             tls: {ca: {configMapKeyRef: {name: trust, key: ../x}}}, auth: {basic: {secretRef: {name: ../x}}}}]}",
+        );
+        let begins = [
+            "destinations[0].auth.basic.secretRef.name: \"../x\" is not the name of an object",
+            "destinations[0].tls.ca.configMapKeyRef.key: \"../x\" is not a key",
+        ];
+        for (found, begin) in found.iter().zip(begins) {
+            assert!(found.starts_with(begin), "{found} should begin with {begin}");
+        }
+        assert!(found.len() >= begins.len(), "{found:#?}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use pipeline::config::{self as sidecar_config, Config, VERSION};
 use super::comparable::Comparable;
 use super::composition::{Composition, compose};
 use super::config::{self, Current, Data};
-use super::injection::{self, Wanted};
+use super::injection::{self, References, Wanted};
 use super::parts::{List, Parts};
 use super::situation::Situation;
 use super::skip::{self, Existing};
@@ -136,6 +136,7 @@ fn inject(situation: &Situation<'_>, composition: Composition, settings: &Settin
 /// reason for a restart.
 fn parts(situation: &Situation<'_>, composition: &Composition, sidecar: &Sidecar, settings: &Settings) -> Parts {
     let config_map = names::config_map(situation.name());
+    let references = References::of(&composition.pipelines);
     let with = |image: &str| {
         injection::parts(Wanted {
             owner: &situation.split.owner,
@@ -143,6 +144,7 @@ fn parts(situation: &Situation<'_>, composition: &Composition, sidecar: &Sidecar
             sidecar,
             image,
             targets: &composition.targets,
+            references: &references,
         })
     };
     let ours = &situation.split.ours;

@@ -1,5 +1,6 @@
 //! Where records go: one destination is a name, exactly one type with its settings, and settings of transport.
 
+mod references;
 mod security;
 mod sending;
 mod types;

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Container, ContainerPort, EnvVar, EnvVarSource,
 
 use crate::plan::parts::List;
 
-pub(super) fn container(sidecar: &Sidecar, list: List, image: &str, log_mounts: Vec<VolumeMount>) -> Container {
+pub(super) fn container(sidecar: &Sidecar, list: List, image: &str, mounts: Vec<VolumeMount>) -> Container {
     let own_mounts = [
         mount(names::CONFIG_VOLUME, paths::CONFIG, Access::Read),
         mount(names::STATE_VOLUME, paths::STATE, Access::Write),
@@ -26,7 +26,7 @@ pub(super) fn container(sidecar: &Sidecar, list: List, image: &str, log_mounts: 
             protocol: Some("TCP".to_owned()),
             ..ContainerPort::default()
         }]),
-        volume_mounts: Some(own_mounts.into_iter().chain(log_mounts).collect()),
+        volume_mounts: Some(own_mounts.into_iter().chain(mounts).collect()),
         // What the server fills in when it is left out: sent, so that what is read back equals what was sent.
         termination_message_path: Some("/dev/termination-log".to_owned()),
         termination_message_policy: Some("File".to_owned()),

@@ -4,6 +4,7 @@
 //! every injected application. A snapshot test guards it.
 
 mod container;
+mod references;
 mod resources;
 mod user;
 
@@ -16,6 +17,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
+pub(super) use self::references::References;
 use super::parts::{List, MountPoint, Parts, SEPARATOR};
 use super::target::{Origin, Place, SourceTarget, Writer};
 
@@ -29,6 +31,7 @@ pub(super) struct Wanted<'a> {
     pub image: &'a str,
     /// Of all pipelines in their order: where two ask for the same volume the first one decides.
     pub targets: &'a [SourceTarget],
+    pub references: &'a References,
 }
 
 /// Everything of ours, with the hash of it all as the pod shape.
@@ -49,7 +52,8 @@ fn shaped(wanted: Wanted<'_>, shape: &str) -> Parts {
     let log_mounts: BTreeMap<_, _> = places(wanted)
         .map(|(_, place)| (place.mounted_at(), log_mount(place)))
         .collect();
-    let container = container::container(wanted.sidecar, list, wanted.image, log_mounts.into_values().collect());
+    let mounts = log_mounts.into_values().chain(wanted.references.mounts()).collect();
+    let container = container::container(wanted.sidecar, list, wanted.image, mounts);
     let container = k8s_openapi::api::core::v1::Container {
         resources: Some(resources::requirements(&wanted.sidecar.resources, &spec)),
         security_context: Some(user::security_context(wanted.sidecar, &spec, first_writer(wanted))),
@@ -122,6 +126,7 @@ fn volumes(wanted: Wanted<'_>, shape: &str) -> BTreeMap<String, Volume> {
         empty_dir(names::STATE_VOLUME, None),
         empty_dir(names::NO_TOKEN_VOLUME, Some("1Mi".to_owned())),
     ];
+    let own = own.into_iter().chain(wanted.references.volumes());
     volumes.extend(own.map(|volume| (volume.name.clone(), volume)));
     volumes
 }

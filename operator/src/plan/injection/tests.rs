@@ -23,6 +23,7 @@ fn injected(pod: &str, app: &str, sidecar: &str) -> Parts {
         sidecar: &yaml(&format!("{{{sidecar}}}")),
         image: "sidecar:1",
         targets: &[target],
+        references: &References::default(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Plans, carried out on a model of the API server.
 
 mod properties;
+mod references;
 mod running;
 mod snapshots;
 mod standing;

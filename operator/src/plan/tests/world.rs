@@ -1,13 +1,13 @@
 //! A Deployment, its ConfigMap and its pods as a value on which plans are carried out.
 
-use crds::names;
+use crds::{LogShipping, names};
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
 
 use super::strategic_merge::merge;
 use crate::observed::{Observed, Pod, Shipping};
 use crate::plan::{ConfigMapWrite, Plan, Settings, plan};
-use crate::validate::validate;
+use crate::validate::{Accepted, validate};
 
 /// Two init containers, two containers, a volume of each sort that the tests speak of.
 pub(super) const OWNER: &str = "
@@ -44,14 +44,31 @@ pub(super) fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> T {
     serde_json::from_value(value).unwrap()
 }
 
-pub(super) fn shipping(name: &str, spec: &str) -> Shipping {
-    let object = yaml(&format!(
+fn object(name: &str, spec: &str) -> LogShipping {
+    yaml(&format!(
         "{{apiVersion: logshipping.dev/v1alpha1, kind: LogShipping, metadata: {{name: {name}, namespace: shop}}, \
           spec: {{selector: {{matchLabels: {{app: server}}}}, {spec}}}}}"
-    ));
+    ))
+}
+
+pub(super) fn shipping(name: &str, spec: &str) -> Shipping {
     Shipping {
         name: name.to_owned(),
-        verdict: validate(&object),
+        verdict: validate(&object(name, spec)),
+    }
+}
+
+/// One whose specification the plan can carry out, whether this version's sidecar can or not.
+pub(super) fn unjudged(name: &str, spec: &str) -> Shipping {
+    let accepted = Accepted {
+        namespace: "shop".to_owned(),
+        name: name.to_owned(),
+        revision: format!("{name}-{}", names::short_hash(spec)),
+        spec: object(name, spec).spec,
+    };
+    Shipping {
+        name: name.to_owned(),
+        verdict: Ok(accepted),
     }
 }
 
