@@ -11,6 +11,7 @@ pub mod client;
 mod contest;
 mod events;
 mod finalize;
+mod leader;
 mod metrics;
 mod observe;
 pub mod observed;
@@ -25,5 +26,6 @@ pub mod settings;
 mod transition;
 pub mod validate;
 
+pub use leader::LeaseLost;
 pub use run::{RunError, run};
 pub use settings::Settings;

@@ -32,12 +32,14 @@ pub(crate) struct Reporter {
     pub(crate) polling: Switch,
     pub(crate) metrics: Metrics,
     pub(crate) written: Arc<Mutex<Written>>,
-    pub(crate) started: Instant,
+    /// When the work began: a standby may have waited for days.
+    pub(crate) began: Instant,
 }
 
 impl Reporter {
     /// Works on LogShippings until `stop`.
-    pub(crate) async fn run(self, limit: usize, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, limit: usize, stop: CancellationToken) {
+        self.began = Instant::now();
         let step = |key| {
             let this = self.clone();
             async move { this.reconcile(key).await }
@@ -91,13 +93,13 @@ impl Reporter {
             .map(|wait| wait.map_or(Next::Wait, Next::After))
     }
 
-    /// Right after the start little is known, and what was said before is a better account than that.
+    /// Right after the beginning little is known, and what was said before is a better account than that.
     fn is_too_early(&self, key: &ShippingKey, entry: &ShippingEntry) -> bool {
         let said = entry
             .status
             .as_ref()
             .is_some_and(|status| status.observed_generation == entry.generation);
-        said && self.started.elapsed() < SURVEY && !self.cluster.index().is_surveyed(key, entry, self.polling)
+        said && self.began.elapsed() < SURVEY && !self.cluster.index().is_surveyed(key, entry, self.polling)
     }
 
     async fn report(&self, key: &ShippingKey, entry: &ShippingEntry) -> Result<Next, ApplyError> {

@@ -69,6 +69,24 @@ pub struct Settings {
     /// How many Deployments are worked on at once.
     #[arg(long, env = "LOGSHIPPING_CONCURRENCY", default_value_t = 8, value_name = "NUMBER")]
     pub concurrency: u16,
+
+    /// Whether only the one process acts that holds a lease, so that several may run. Off: this process acts, and must
+    /// be the only one.
+    #[arg(long, env = "LOGSHIPPING_LEADER_ELECTION", default_value_t, value_name = "on|off")]
+    pub leader_election: Switch,
+
+    /// Name of the lease.
+    #[arg(
+        long,
+        env = "LOGSHIPPING_LEASE_NAME",
+        default_value = "logshipping-operator",
+        value_name = "NAME"
+    )]
+    pub lease_name: String,
+
+    /// Namespace of the lease. Default: that of the service account, or of the kubeconfig.
+    #[arg(long, env = "LOGSHIPPING_LEASE_NAMESPACE", value_name = "NAME")]
+    pub lease_namespace: Option<String>,
 }
 
 /// Something that can be switched off.
@@ -109,6 +127,11 @@ mod tests {
         assert_eq!((settings.nudge, settings.poll), (Switch::On, Switch::On));
         assert_eq!(settings.poll_interval, Duration::from_secs(5));
         assert!(settings.namespaces.is_empty());
+        assert_eq!(settings.leader_election, Switch::On);
+        assert_eq!(
+            (settings.lease_name.as_str(), settings.lease_namespace),
+            ("logshipping-operator", None)
+        );
         Ok(())
     }
 

@@ -54,6 +54,9 @@ impl Operator {
             poll: Switch::On,
             poll_interval: pipeline::Duration::from_secs(1),
             concurrency: 4,
+            leader_election: Switch::Off,
+            lease_name: USER.to_owned(),
+            lease_namespace: None,
         };
         change(&mut settings);
         let (stop, stopped) = oneshot::channel();
@@ -82,16 +85,7 @@ impl Operator {
 
     /// An answer of its HTTP server, head and body; none when it doesn't answer.
     pub fn get(&self, path: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(self.address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nhost: operator\r\nconnection: close\r\n\r\n"
-        )
-        .ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        Some(answer)
+        fetch(self.address, path)
     }
 
     /// Ends it in order, as SIGTERM does.
@@ -117,6 +111,20 @@ impl Drop for Operator {
             task.abort();
         }
     }
+}
+
+/// An answer of an operator's HTTP server, head and body; none when it doesn't answer.
+pub(crate) fn fetch(address: SocketAddr, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: operator\r\nconnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
 }
 
 /// The kubeconfig of [`USER`].
@@ -190,7 +198,7 @@ fn install(control_plane: &ControlPlane) {
 }
 
 /// An address that was free a moment ago.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     let bound = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     bound.unwrap_or_else(|error| panic!("no free port: {error}"))
 }

@@ -10,6 +10,7 @@ pub mod in_process;
 pub mod kubectl;
 pub mod planner;
 pub mod pods;
+pub mod process;
 pub mod road;
 pub mod runtime;
 pub mod store;

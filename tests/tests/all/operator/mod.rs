@@ -3,6 +3,7 @@
 mod configuration;
 mod delivery;
 mod injection;
+mod leadership;
 mod obstacles;
 mod removal;
 mod shop;
