@@ -34,6 +34,10 @@ pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// nothing else would tell ours from those that the owner adds.
 pub const PULL_SECRETS: &str = "logshipping.dev/pull-secrets";
 
+/// On the ConfigMap: by pod shape and name, what the LogShippings of the pipelines in it asked of the sidecar they share.
+/// One that is invalid, paused or in preview keeps its say by it.
+pub const ADMITTED: &str = "logshipping.dev/admitted";
+
 pub const CONFIG_VOLUME: &str = "logshipping-config";
 pub const STATE_VOLUME: &str = "logshipping-state";
 pub const NO_TOKEN_VOLUME: &str = "logshipping-no-token";

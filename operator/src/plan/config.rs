@@ -11,11 +11,58 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use pipeline::Config;
 
+use super::composition::Admitted;
 use super::state::ExpectedConfig;
 use super::{ConfigMapDeletion, ConfigMapWrite};
 
 /// Configuration by key, as text.
 pub(super) type Data = BTreeMap<String, String>;
+
+/// What is in the ConfigMap.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Contents {
+    pub data: Data,
+    /// What the LogShippings of the pipelines of each shape asked of the sidecar they share. In the annotation
+    /// [`names::ADMITTED`]: the sidecar has no use for it.
+    pub admitted: BTreeMap<String, Admitted>,
+}
+
+impl Contents {
+    fn of(config_map: &ConfigMap) -> Self {
+        let annotations = config_map.metadata.annotations.as_ref();
+        let admitted = annotations.and_then(|annotations| serde_json::from_str(annotations.get(names::ADMITTED)?).ok());
+        Self {
+            data: config_map.data.clone().unwrap_or_default(),
+            admitted: admitted.unwrap_or_default(),
+        }
+    }
+
+    /// What pods of a shape run.
+    pub(super) fn config(&self, shape: &str) -> Option<Config> {
+        serde_json::from_str(self.data.get(&names::config_key(shape))?).ok()
+    }
+
+    /// What pods of a shape are to run.
+    pub(super) fn put(&mut self, shape: &str, config: Config, admitted: Admitted) {
+        self.data.insert(names::config_key(shape), render(config));
+        self.admitted.insert(shape.to_owned(), admitted);
+    }
+
+    /// Leaves what is for these shapes.
+    pub(super) fn keep_shapes(&mut self, shapes: &BTreeSet<&str>) {
+        self.data
+            .retain(|key, _| shapes.iter().any(|shape| names::config_key(shape) == *key));
+        self.admitted.retain(|shape, _| shapes.contains(shape.as_str()));
+    }
+
+    /// Writes the annotations of ours into those that are there.
+    fn annotate(&self, annotations: &mut Option<BTreeMap<String, String>>) {
+        let admitted = serde_json::to_string(&self.admitted).unwrap_or_default();
+        annotations
+            .get_or_insert_default()
+            .insert(names::ADMITTED.to_owned(), admitted);
+    }
+}
 
 /// The ConfigMap as it is.
 #[derive(Clone, Copy, Debug)]
@@ -43,46 +90,28 @@ impl<'a> Current<'a> {
         }
     }
 
-    pub(super) fn data(self) -> Data {
+    pub(super) fn contents(self) -> Contents {
         match self {
-            Self::Ours(config_map) => config_map.data.clone().unwrap_or_default(),
-            Self::Missing | Self::Foreign => Data::new(),
+            Self::Ours(config_map) => Contents::of(config_map),
+            Self::Missing | Self::Foreign => Contents::default(),
         }
     }
 
-    /// The configuration of pods of a shape.
-    pub(super) fn config(self, shape: &str) -> Option<Config> {
-        let data = self.data();
-        let text = data.get(&names::config_key(shape))?;
-        serde_json::from_str(text).ok()
-    }
-
-    /// What to write so that the ConfigMap holds `data`; none when it does.
-    pub(super) fn write(self, deployment: &Deployment, data: &Data) -> Option<ConfigMapWrite> {
-        let labels = [(names::MANAGED_LABEL.to_owned(), names::TRUE.to_owned())];
+    /// What to write so that the ConfigMap holds `contents`; none when it does.
+    pub(super) fn write(self, deployment: &Deployment, contents: &Contents) -> Option<ConfigMapWrite> {
         match self {
             Self::Foreign => None,
-            Self::Missing => Some(ConfigMapWrite::Create(ConfigMap {
-                metadata: ObjectMeta {
-                    name: Some(names::config_map(
-                        deployment.metadata.name.as_deref().unwrap_or_default(),
-                    )),
-                    namespace: deployment.metadata.namespace.clone(),
-                    labels: Some(labels.into()),
-                    owner_references: Some(vec![owner_reference(deployment)]),
-                    ..ObjectMeta::default()
-                },
-                data: Some(data.clone()),
-                ..ConfigMap::default()
-            })),
+            Self::Missing => Some(ConfigMapWrite::Create(create(deployment, contents))),
             Self::Ours(live) => {
                 let mut desired = live.clone();
                 desired.metadata.managed_fields = None;
                 desired.metadata.owner_references = Some(vec![owner_reference(deployment)]);
-                desired.data = Some(data.clone());
+                contents.annotate(&mut desired.metadata.annotations);
+                desired.data = Some(contents.data.clone());
                 desired.binary_data = None;
                 let same = live.data == desired.data
                     && live.binary_data.is_none()
+                    && live.metadata.annotations == desired.metadata.annotations
                     && live.metadata.owner_references == desired.metadata.owner_references;
                 (!same).then_some(ConfigMapWrite::Replace(desired))
             }
@@ -99,6 +128,24 @@ impl<'a> Current<'a> {
     }
 }
 
+fn create(deployment: &Deployment, contents: &Contents) -> ConfigMap {
+    let name = deployment.metadata.name.as_deref().unwrap_or_default();
+    let labels = [(names::MANAGED_LABEL.to_owned(), names::TRUE.to_owned())];
+    let mut metadata = ObjectMeta {
+        name: Some(names::config_map(name)),
+        namespace: deployment.metadata.namespace.clone(),
+        labels: Some(labels.into()),
+        owner_references: Some(vec![owner_reference(deployment)]),
+        ..ObjectMeta::default()
+    };
+    contents.annotate(&mut metadata.annotations);
+    ConfigMap {
+        metadata,
+        data: Some(contents.data.clone()),
+        ..ConfigMap::default()
+    }
+}
+
 /// The Deployment's labels are never copied: a tool that prunes by label would take the ConfigMap for its own.
 fn owner_reference(deployment: &Deployment) -> OwnerReference {
     OwnerReference {
@@ -112,7 +159,7 @@ fn owner_reference(deployment: &Deployment) -> OwnerReference {
 }
 
 /// The text of a key. Indented, since people read it with kubectl.
-pub(super) fn render(config: Config) -> String {
+fn render(config: Config) -> String {
     serde_json::to_string_pretty(&config.seal()).unwrap_or_default()
 }
 

@@ -4,19 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crds::conditions::Reason;
 use crds::names;
-use crds::spec::{Placement, Sidecar};
+use crds::spec::Placement;
 use pipeline::config::{self as sidecar_config, Config, VERSION};
+use pipeline::validate;
 
 use super::comparable::Comparable;
-use super::composition::{Composition, compose};
-use super::config::{self, Current, Data};
+use super::composition::{Candidate, Composition, Running, compose};
+use super::config::{self, Contents, Current};
 use super::injection::{self, References, Wanted};
 use super::parts::{List, Parts};
 use super::situation::Situation;
 use super::skip::{self, Existing};
-use super::state::{Finding, Standing};
+use super::state::{Finding, Note, Standing};
 use super::{Settings, resource};
 use crate::amount::Amount;
+use crate::observed::Shipping;
 use crate::validate::pipeline_name;
 
 /// What is wanted of one Deployment.
@@ -24,9 +26,11 @@ use crate::validate::pipeline_name;
 pub(super) struct Decision {
     pub template: Template,
     /// What the ConfigMap should hold; none when it stays as it is.
-    pub data: Option<Data>,
+    pub contents: Option<Contents>,
     /// By LogShipping; those that aren't here get what they ask for.
     pub standings: BTreeMap<String, Standing>,
+    /// By LogShipping: what was decided against its wish.
+    pub notes: BTreeMap<String, Vec<Note>>,
 }
 
 /// What is wanted of the template.
@@ -55,16 +59,30 @@ pub(super) fn decide(situation: &Situation<'_>, settings: &Settings) -> Decision
         let standings = everyone(situation, &Standing::Failed(foreign_config_map(situation.name())));
         return untouched(standings);
     }
-    let owner = &situation.split.owner;
-    let composition = compose(owner, situation.namespace(), shippings, situation.running.as_ref());
-    if composition.pipelines.is_empty() {
-        let standings = failed(composition.findings);
-        if situation.runs_something_unknown() {
-            return frozen(situation, standings);
-        }
+    let composition = composed(situation);
+    if !composition.acting.is_empty() {
+        return inject(situation, composition, settings);
+    }
+    let standings = told(shippings, composition.refused);
+    if composition.pipelines.is_empty() && !situation.runs_something_unknown() {
         return clean(standings);
     }
-    inject(situation, composition, settings)
+    frozen(situation, standings)
+}
+
+fn composed(situation: &Situation<'_>) -> Composition {
+    let shippings = situation.observed.shippings.iter();
+    let candidates: Vec<_> = shippings
+        .map(|shipping| Candidate {
+            name: &shipping.name,
+            wanted: shipping.verdict.as_ref().ok(),
+        })
+        .collect();
+    let running = Running {
+        config: situation.running.as_ref(),
+        admitted: situation.admitted(),
+    };
+    compose(&situation.split.owner, situation.namespace(), &candidates, running)
 }
 
 /// No LogShipping selects the Deployment. Whatever kept it from being changed, what we put into it goes.
@@ -91,24 +109,23 @@ fn left_alone(situation: &Situation<'_>, standings: BTreeMap<String, Standing>) 
 const fn untouched(standings: BTreeMap<String, Standing>) -> Decision {
     Decision {
         template: Template::Stays,
-        data: None,
+        contents: None,
         standings,
+        notes: BTreeMap::new(),
     }
 }
 
 const fn clean(standings: BTreeMap<String, Standing>) -> Decision {
     Decision {
         template: Template::Clean,
-        data: None,
+        contents: None,
         standings,
+        notes: BTreeMap::new(),
     }
 }
 
 fn inject(situation: &Situation<'_>, composition: Composition, settings: &Settings) -> Decision {
-    let Some(sidecar) = &composition.sidecar else {
-        return frozen(situation, failed(composition.findings));
-    };
-    let parts = parts(situation, &composition, sidecar, settings);
+    let parts = parts(situation, &composition, settings);
     if let Some(pod) = situation
         .stripped_pod()
         .filter(|_| parts.sidecar.contains_key(&List::Init))
@@ -119,22 +136,21 @@ fn inject(situation: &Situation<'_>, composition: Composition, settings: &Settin
     if let Some(finding) = restraint.filter(|_| !parts.same_as(&situation.split.ours)) {
         return frozen(situation, everyone(situation, &Standing::Skipped(finding)));
     }
-    let mut data = situation.data_in_use();
-    let shape = parts.shape().unwrap_or_default();
-    data.insert(
-        names::config_key(shape),
-        config::render(effective(situation, &composition, sidecar, &parts)),
-    );
+    let config = effective(situation, &composition, &parts);
+    let mut contents = situation.contents_in_use();
+    contents.put(parts.shape().unwrap_or_default(), config, composition.admitted);
     Decision {
-        data: Some(data),
+        contents: Some(contents),
         template: Template::Carries(Box::new(parts)),
-        standings: failed(composition.findings),
+        standings: told(&situation.observed.shippings, composition.refused),
+        notes: composition.notes,
     }
 }
 
 /// The parts with the image that the Deployment has already, if nothing else changes: a new default image alone is no
 /// reason for a restart.
-fn parts(situation: &Situation<'_>, composition: &Composition, sidecar: &Sidecar, settings: &Settings) -> Parts {
+fn parts(situation: &Situation<'_>, composition: &Composition, settings: &Settings) -> Parts {
+    let sidecar = &composition.sidecar;
     let config_map = names::config_map(situation.name());
     let references = References::of(&composition.pipelines);
     let with = |image: &str| {
@@ -157,7 +173,8 @@ fn parts(situation: &Situation<'_>, composition: &Composition, sidecar: &Sidecar
 }
 
 /// What the sidecar runs.
-fn effective(situation: &Situation<'_>, composition: &Composition, sidecar: &Sidecar, parts: &Parts) -> Config {
+fn effective(situation: &Situation<'_>, composition: &Composition, parts: &Parts) -> Config {
+    let sidecar = &composition.sidecar;
     let limits = parts
         .container()
         .and_then(|container| container.resources.as_ref()?.limits.as_ref());
@@ -188,23 +205,19 @@ fn frozen(situation: &Situation<'_>, standings: BTreeMap<String, Standing>) -> D
         .iter()
         .map(|shipping| pipeline_name(situation.namespace(), &shipping.name));
     let kept: BTreeSet<_> = names.collect();
-    let data = situation
-        .split
-        .ours
-        .shape()
-        .zip(situation.running.clone())
-        .map(|(shape, running)| {
-            let mut data = situation.data_in_use();
-            data.insert(
-                names::config_key(shape),
-                config::render(config::keep_only(running, &kept)),
-            );
-            data
-        });
+    let running = situation.split.ours.shape().zip(situation.running.clone());
+    let contents = running.map(|(shape, running)| {
+        let mut admitted = situation.admitted().clone();
+        admitted.retain(|name, _| kept.contains(&pipeline_name(situation.namespace(), name)));
+        let mut contents = situation.contents_in_use();
+        contents.put(shape, config::keep_only(running, &kept), admitted);
+        contents
+    });
     Decision {
         template: Template::Stays,
-        data,
+        contents,
         standings,
+        notes: BTreeMap::new(),
     }
 }
 
@@ -215,9 +228,15 @@ fn everyone(situation: &Situation<'_>, standing: &Standing) -> BTreeMap<String, 
         .collect()
 }
 
-fn failed(findings: BTreeMap<String, Finding>) -> BTreeMap<String, Standing> {
-    findings
-        .into_iter()
+/// What is said to those that don't get what they ask for.
+fn told(shippings: &[Shipping], refused: BTreeMap<String, Finding>) -> BTreeMap<String, Standing> {
+    let invalid = shippings.iter().filter_map(|shipping| {
+        let message = validate::join(shipping.verdict.as_ref().err()?);
+        let reason = Reason::InvalidSpec;
+        Some((shipping.name.clone(), Finding { reason, message }))
+    });
+    invalid
+        .chain(refused)
         .map(|(name, finding)| (name, Standing::Failed(finding)))
         .collect()
 }

@@ -25,9 +25,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 
 use self::decision::{Decision, Template};
+pub(crate) use self::injection::requests;
 use self::parts::Parts;
 use self::situation::Situation;
-pub use self::state::{ExpectedConfig, Finding, ShippingState, Standing, TargetState};
+pub use self::state::{ExpectedConfig, Finding, Note, ShippingState, Standing, TargetState};
 use crate::observed::Observed;
 use crate::validate::pipeline_name;
 
@@ -133,8 +134,9 @@ pub fn plan(observed: &Observed, settings: &Settings) -> Plan {
     let situation = Situation::of(observed);
     let Decision {
         template,
-        data,
+        contents,
         standings,
+        notes,
     } = decision::decide(&situation, settings);
     let nothing = Parts::default();
     let desired = match &template {
@@ -146,13 +148,14 @@ pub fn plan(observed: &Observed, settings: &Settings) -> Plan {
         Template::Stays => None,
         Template::Clean | Template::Carries(_) => deployment_patch(&situation, desired),
     };
-    let before = situation.current.data();
-    let config_map = data
+    let before = &situation.before;
+    let config_map = contents
         .as_ref()
-        .and_then(|data| situation.current.write(&observed.deployment, data));
-    let configs = config::expected(data.as_ref().unwrap_or(&before));
+        .and_then(|contents| situation.current.write(&observed.deployment, contents));
+    let configs = config::expected(&contents.as_ref().unwrap_or(before).data);
+    let told = Told { standings, notes };
     let state = TargetState {
-        shippings: shipping_states(&situation, standings, desired, &configs, patch.as_ref()),
+        shippings: shipping_states(&situation, told, desired, &configs, patch.as_ref()),
         carried: situation.carried(),
         sidecar_image: desired.container().and_then(|container| container.image.clone()),
         configs,
@@ -160,7 +163,7 @@ pub fn plan(observed: &Observed, settings: &Settings) -> Plan {
     };
     let unused = matches!(template, Template::Clean) && patch.is_none() && situation.injected_pods().next().is_none();
     Plan {
-        nudges: nudge::nudges(&observed.pods, &state.configs, &config::expected(&before)),
+        nudges: nudge::nudges(&observed.pods, &state.configs, &config::expected(&before.data)),
         delete_config_map: situation.current.deletion().filter(|_| unused),
         events: patch
             .iter()
@@ -184,9 +187,15 @@ fn deployment_patch(situation: &Situation<'_>, desired: &Parts) -> Option<Deploy
     Some(DeploymentPatch { action, shape, body })
 }
 
+/// What each LogShipping is told, by name.
+struct Told {
+    standings: BTreeMap<String, Standing>,
+    notes: BTreeMap<String, Vec<Note>>,
+}
+
 fn shipping_states(
     situation: &Situation<'_>,
-    mut standings: BTreeMap<String, Standing>,
+    mut told: Told,
     desired: &Parts,
     configs: &BTreeMap<String, ExpectedConfig>,
     patch: Option<&DeploymentPatch>,
@@ -201,7 +210,8 @@ fn shipping_states(
         };
         let state = ShippingState {
             revision: config.and_then(|config| config.revisions.get(&pipeline)).cloned(),
-            standing: standings.remove(&shipping.name).unwrap_or(served),
+            standing: told.standings.remove(&shipping.name).unwrap_or(served),
+            notes: told.notes.remove(&shipping.name).unwrap_or_default(),
         };
         (shipping.name.clone(), state)
     });

@@ -6,7 +6,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pipeline::Config;
 
-use super::config::{Current, Data};
+use super::composition::Admitted;
+use super::config::{Contents, Current};
 use super::parts::{Split, split};
 use crate::observed::{Life, Observed, Pod, SidecarContainer};
 use crate::validate::pipeline_name;
@@ -16,6 +17,8 @@ pub(super) struct Situation<'a> {
     pub observed: &'a Observed,
     pub split: Split,
     pub current: Current<'a>,
+    /// What is in the ConfigMap.
+    pub before: Contents,
     /// What pods of the live template run.
     pub running: Option<Config>,
 }
@@ -30,13 +33,22 @@ impl<'a> Situation<'a> {
             .map_or(&nothing, |spec| &spec.template);
         let split = split(template);
         let current = Current::of(observed.config_map.as_ref());
-        let running = split.ours.shape().and_then(|shape| current.config(shape));
+        let before = current.contents();
+        let running = split.ours.shape().and_then(|shape| before.config(shape));
         Self {
             observed,
             split,
             current,
+            before,
             running,
         }
+    }
+
+    /// What the LogShippings of the running pipelines asked of the sidecar.
+    pub(super) fn admitted(&self) -> &Admitted {
+        static NONE: Admitted = Admitted::new();
+        let shape = self.split.ours.shape();
+        shape.and_then(|shape| self.before.admitted.get(shape)).unwrap_or(&NONE)
     }
 
     pub(super) const fn deployment(&self) -> &'a Deployment {
@@ -86,14 +98,11 @@ impl<'a> Situation<'a> {
     }
 
     /// What the ConfigMap has for shapes that the live template or live pods use.
-    pub(super) fn data_in_use(&self) -> Data {
+    pub(super) fn contents_in_use(&self) -> Contents {
         let pods = self.injected_pods().filter_map(|pod| pod.shape.as_deref());
-        let used: BTreeSet<_> = pods
-            .chain(self.split.ours.shape())
-            .map(crds::names::config_key)
-            .collect();
-        let mut data = self.current.data();
-        data.retain(|key, _| used.contains(key));
-        data
+        let used: BTreeSet<_> = pods.chain(self.split.ours.shape()).collect();
+        let mut contents = self.before.clone();
+        contents.keep_shapes(&used);
+        contents
     }
 }

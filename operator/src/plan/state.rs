@@ -1,6 +1,7 @@
 //! How a Deployment stands, in terms that the status of a LogShipping is made of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crds::conditions::Reason;
 
@@ -35,6 +36,31 @@ pub struct ShippingState {
     /// Revision that the Deployment's configuration will carry after the plan; none when it carries none.
     pub revision: Option<String>,
     pub standing: Standing,
+    /// What another LogShipping decided against its wish.
+    pub notes: Vec<Note>,
+}
+
+/// A disagreement about the one sidecar, told to the LogShipping that lost it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Below `spec`.
+    pub field: String,
+    pub wanted: String,
+    /// The LogShipping that decided.
+    pub winner: String,
+    pub value: String,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            field,
+            wanted,
+            winner,
+            value,
+        } = self;
+        write!(f, "{field} is {value}, as LogShipping {winner} has it, not {wanted}")
+    }
 }
 
 /// Whether a LogShipping has what it wants from a Deployment.
@@ -64,6 +90,7 @@ impl TargetState {
         let shipping = ShippingState {
             revision: None,
             standing,
+            notes: Vec::new(),
         };
         Self {
             shippings: [("logs".to_owned(), shipping)].into(),

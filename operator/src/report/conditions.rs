@@ -114,8 +114,30 @@ fn injected(summed: &Summed<'_>) -> Said {
         0 => String::new(),
         skipped => format!("; {skipped} skipped, see worst"),
     };
-    let message = format!("{wanted} of {wanted} Deployments carry the sidecar{skipped}");
+    let message = format!(
+        "{wanted} of {wanted} Deployments carry the sidecar{skipped}{}",
+        decided_by_others(overview)
+    );
     say(condition, Reason::AllInjected, message)
+}
+
+/// Disagreements about a sidecar that this LogShipping lost: no failure, but good to know.
+fn decided_by_others(overview: &Overview<'_>) -> String {
+    const SHOWN: usize = 3;
+    let targets = overview.targets.iter();
+    let notes: Vec<_> = targets
+        .flat_map(|target| {
+            target
+                .notes
+                .iter()
+                .map(|note| format!("Deployment {}: {note}", target.name))
+        })
+        .collect();
+    if notes.is_empty() {
+        return String::new();
+    }
+    let shown = notes[..notes.len().min(SHOWN)].join("; ");
+    format!(". {}", with_more(&shown, notes.len().saturating_sub(SHOWN)))
 }
 
 fn being_changed(overview: &Overview<'_>, wanted: i32) -> String {

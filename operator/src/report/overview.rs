@@ -7,7 +7,7 @@ use pipeline::validate::FieldError;
 
 use crate::observe::{Index, ShippingEntry, ShippingKey, SidecarPod, SpecNames, TargetKey};
 use crate::observed::{Life, SidecarContainer};
-use crate::plan::{Finding, ShippingState, Standing};
+use crate::plan::{Finding, Note, ShippingState, Standing};
 use crate::poll::Sighting;
 use crate::settings::Switch;
 use crate::validate::{Accepted, pipeline_name};
@@ -36,6 +36,8 @@ pub(crate) struct TargetView<'a> {
     /// Revision of the LogShipping that it carries.
     pub(crate) revision: Option<&'a str>,
     pub(crate) image: Option<&'a str>,
+    /// What another LogShipping decided against its wish.
+    pub(crate) notes: &'a [Note],
     pub(crate) pods: Vec<PodView<'a>>,
 }
 
@@ -56,7 +58,7 @@ impl Stand {
             reason: finding.reason,
             message: format!("Deployment {target}: {}", finding.message),
         };
-        let Some(ShippingState { revision, standing }) = state else {
+        let Some(ShippingState { revision, standing, .. }) = state else {
             return Self::InProgress;
         };
         match (standing, wanted) {
@@ -151,6 +153,7 @@ impl<'a> TargetView<'a> {
             stand,
             revision: shipping.and_then(|shipping| shipping.revision.as_deref()),
             image: state.and_then(|state| state.sidecar_image.as_deref()),
+            notes: shipping.map(|shipping| shipping.notes.as_slice()).unwrap_or_default(),
             pods,
         })
     }

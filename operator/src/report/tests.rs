@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{Overview, PodView, Stand, TargetView, report};
 use crate::observe::{SidecarCondition, SidecarPod, SpecNames};
 use crate::observed::{self, Life, SidecarContainer};
-use crate::plan::Finding;
+use crate::plan::{Finding, Note};
 use crate::poll::{PollError, Sighting};
 use crate::settings::Switch;
 use crate::validate::{Accepted, validate};
@@ -90,6 +90,7 @@ fn target<'a>(name: &'a str, stand: Stand, pods: Vec<PodView<'a>>) -> TargetView
         stand,
         revision: Some(NEW),
         image: None,
+        notes: &[],
         pods,
     }
 }
@@ -372,6 +373,35 @@ fn names_that_only_a_sidecar_knows_are_not_repeated() -> Outcome {
         "{message}"
     );
     assert_eq!(status.destinations, []);
+    Ok(())
+}
+
+#[test]
+fn a_disagreement_that_was_lost_is_told_and_is_no_failure() -> Outcome {
+    let verdict = accepted()?;
+    let notes: Vec<_> = (1..=5)
+        .map(|number| Note {
+            field: "sidecar.port".to_owned(),
+            wanted: number.to_string(),
+            winner: "audit".to_owned(),
+            value: "20000".to_owned(),
+        })
+        .collect();
+    let mut server = target("server", Stand::Injected, Vec::new());
+    server.notes = &notes;
+    let status = report(&overview(&verdict, &ANONYMOUS, vec![server]), at(0)).status;
+    let injected = condition(&status, ConditionType::Injected).ok_or("no condition")?;
+    let line = |number| format!("Deployment server: sidecar.port is 20000, as LogShipping audit has it, not {number}");
+    let expected = format!(
+        "1 of 1 Deployments carry the sidecar. {}; {}; {} (and 2 more)",
+        line(1),
+        line(2),
+        line(3)
+    );
+    assert_eq!(
+        (injected.reason.as_str(), injected.message.as_str()),
+        ("AllInjected", expected.as_str())
+    );
     Ok(())
 }
 

@@ -68,9 +68,10 @@ pub fn validate(shipping: &LogShipping) -> Result<Accepted, Vec<FieldError>> {
     })
 }
 
-/// A request above its limit makes the API server refuse the whole Deployment.
+/// A request above its limit makes the API server refuse the whole Deployment. A default gives way to a lower limit: it
+/// stands in the object without anybody having written it.
 fn resources(resources: &Resources) -> Vec<FieldError> {
-    let (requests, limits) = (&resources.requests, &resources.limits);
+    let (requests, limits) = (&crate::plan::requests(resources), &resources.limits);
     [
         ("cpu", &requests.cpu, &limits.cpu),
         ("memory", &requests.memory, &limits.memory),

@@ -87,6 +87,25 @@ fn both_image_updates_are_accepted() {
 }
 
 #[test]
+fn a_limit_below_the_default_request_lowers_it() {
+    for (resources, refused) in [
+        ("limits: {memory: 8Mi}", None),
+        (
+            "requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: 5m, memory: 8Mi}",
+            None,
+        ),
+        (
+            "requests: {memory: 17Mi}, limits: {memory: 8Mi}",
+            Some("spec.sidecar.resources.requests.memory: 17Mi is more than the limit 8Mi"),
+        ),
+    ] {
+        let shipping = with(&format!("sidecar: {{resources: {{{resources}}}}}"));
+        let found = validate(&shipping).err().map(|errors| errors[0].to_string());
+        assert_eq!(found.as_deref(), refused, "{resources}");
+    }
+}
+
+#[test]
 fn errors_of_the_pipeline_carry_the_path_in_the_object() {
     let bad = shipping(
         "{selector: {matchExpressions: [{key: app, operator: Like}]}, sources: [{name: s, paths: [/a/b, '/a/[']}], \

@@ -18,6 +18,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 pub(super) use self::references::References;
+pub(crate) use self::resources::requests;
 use super::parts::{List, MountPoint, Parts, SEPARATOR};
 use super::target::{Origin, Place, SourceTarget, Writer};
 

@@ -40,24 +40,28 @@ fn guaranteed(wanted: &Resources) -> Resources {
 }
 
 fn burstable(wanted: &Resources) -> Resources {
-    let defaults = Resources::default().requests;
     Resources {
-        requests: Amounts {
-            cpu: request(wanted.requests.cpu.as_ref(), defaults.cpu, wanted.limits.cpu.as_ref()),
-            memory: request(
-                wanted.requests.memory.as_ref(),
-                defaults.memory,
-                wanted.limits.memory.as_ref(),
-            ),
-        },
+        requests: requests(wanted),
         limits: wanted.limits.clone(),
     }
 }
 
-/// What is written, else the default, unless the limit is lower.
+/// What the sidecar requests: always something.
+pub(crate) fn requests(wanted: &Resources) -> Amounts {
+    let Amounts { cpu, memory } = Resources::default().requests;
+    let Resources { requests, limits } = wanted;
+    Amounts {
+        cpu: request(requests.cpu.as_ref(), cpu, limits.cpu.as_ref()),
+        memory: request(requests.memory.as_ref(), memory, limits.memory.as_ref()),
+    }
+}
+
+/// What is written, else the default, unless the limit is lower. A default may have been written by the API server, so
+/// it gives way to a lower limit all the same.
 fn request(written: Option<&Quantity>, default: Option<Quantity>, limit: Option<&Quantity>) -> Option<Quantity> {
-    let lower = |limit: &&Quantity| Amount::parse(&limit.0) < default.as_ref().and_then(|d| Amount::parse(&d.0));
-    let limit = limit.filter(lower);
+    let value = |quantity: Option<&Quantity>| quantity.and_then(|quantity| Amount::parse(&quantity.0));
+    let written = written.filter(|written| value(Some(written)) != value(default.as_ref()));
+    let limit = limit.filter(|limit| value(Some(limit)) < value(default.as_ref()));
     written.or(limit).cloned().or(default)
 }
 

@@ -1,5 +1,6 @@
 //! Plans, carried out on a model of the API server.
 
+mod composition;
 mod properties;
 mod references;
 mod running;

@@ -1,0 +1,253 @@
+//! All LogShippings that select a Deployment, put together: each becomes a pipeline of the one sidecar.
+//!
+//! They are ordered by priority, the higher first, then by name, never by arrival; where they disagree about the sidecar
+//! itself the [`rules`] decide. One that doesn't act (it is invalid, paused or in preview) and one that can't be served
+//! holds what it has in this Deployment, its pipeline and its say about the sidecar, read back from the ConfigMap: a bad
+//! specification never replaces a good one, and what one LogShipping does changes nothing for another.
+
+mod rules;
+mod sizes;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crds::spec::{Sidecar, Volume as VolumeSpec};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use pipeline::config::{self, Config, Pipeline};
+use pipeline::{ByteSize, Source};
+use serde::{Deserialize, Serialize};
+
+use super::skip::Recreate;
+use super::state::{Finding, Note};
+use super::target::{self, SourceTarget, TargetError};
+use crate::validate::{Accepted, pipeline_name};
+
+/// What a LogShipping asks of the sidecar that it shares, and of the volumes. Kept in the ConfigMap for as long as the
+/// pipeline that goes with it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Wishes {
+    pub priority: i32,
+    pub sidecar: Sidecar,
+    pub volume: VolumeSpec,
+}
+
+/// Wishes by name of the LogShipping.
+pub(super) type Admitted = BTreeMap<String, Wishes>;
+
+/// A LogShipping that may have a part in the sidecar.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate<'a> {
+    pub name: &'a str,
+    /// What it wants now; none when it only holds what it has.
+    pub wanted: Option<&'a Accepted>,
+}
+
+/// What pods of the live template run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Running<'a> {
+    pub config: Option<&'a Config>,
+    pub admitted: &'a Admitted,
+}
+
+/// What one sidecar is to do.
+#[derive(Clone, Debug)]
+pub(super) struct Composition {
+    /// In their order.
+    pub pipelines: Vec<Pipeline>,
+    /// Of all pipelines, in their order.
+    pub targets: Vec<SourceTarget>,
+    pub admitted: Admitted,
+    pub sidecar: Sidecar,
+    pub recreate: Recreate,
+    /// Names of those that get what they want, but for the notes.
+    pub acting: Vec<String>,
+    /// What was decided against the wish of a LogShipping.
+    pub notes: BTreeMap<String, Vec<Note>>,
+    /// Those that can't be served.
+    pub refused: BTreeMap<String, Finding>,
+}
+
+/// One LogShipping's part.
+struct Member {
+    name: String,
+    stance: Stance,
+    wishes: Wishes,
+    /// Its sources as they were written.
+    pipeline: Pipeline,
+    targets: Vec<SourceTarget>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stance {
+    Acts,
+    Holds,
+}
+
+/// Puts LogShippings together for an owner's template.
+pub(super) fn compose(
+    owner: &PodTemplateSpec,
+    namespace: &str,
+    candidates: &[Candidate<'_>],
+    running: Running<'_>,
+) -> Composition {
+    let mut members: Vec<Member> = Vec::new();
+    let mut refused = BTreeMap::new();
+    for candidate in in_order(candidates, running) {
+        let name = candidate.name;
+        let earlier: Vec<_> = members.iter().flat_map(|member| &member.targets).collect();
+        let wanted = candidate.wanted.map(|accepted| acting(owner, accepted, &earlier));
+        let member = match wanted {
+            Some(Ok(member)) => Some(member),
+            Some(Err(error)) => {
+                refused.insert(name.to_owned(), finding(&error));
+                holding(owner, namespace, name, running)
+            }
+            None => holding(owner, namespace, name, running),
+        };
+        members.extend(member);
+    }
+    members.sort_by_key(|member| (Reverse(member.wishes.priority), member.name.clone()));
+    let recreate = recreate(candidates);
+    Composition {
+        recreate,
+        refused,
+        ..put_together(members)
+    }
+}
+
+/// In the order in which they were, or will be, admitted.
+fn in_order<'a>(candidates: &[Candidate<'a>], running: Running<'_>) -> Vec<Candidate<'a>> {
+    let priority = |candidate: &Candidate<'_>| match candidate.wanted {
+        Some(accepted) => accepted.spec.priority,
+        None => running.admitted.get(candidate.name).map_or(0, |wishes| wishes.priority),
+    };
+    let mut ordered = candidates.to_vec();
+    ordered.sort_by_key(|candidate| (Reverse(priority(candidate)), candidate.name));
+    ordered
+}
+
+fn put_together(mut members: Vec<Member>) -> Composition {
+    let all: Vec<_> = members
+        .iter()
+        .map(|member| (member.name.as_str(), &member.wishes))
+        .collect();
+    let rules::Settled { sidecar, mut notes } = rules::settle(&all);
+    for (name, note) in sizes::settle(&mut members) {
+        notes.entry(name).or_default().push(note);
+    }
+    let mut composition = Composition {
+        pipelines: Vec::new(),
+        targets: Vec::new(),
+        admitted: Admitted::new(),
+        sidecar,
+        recreate: Recreate::Forbidden,
+        acting: Vec::new(),
+        notes,
+        refused: BTreeMap::new(),
+    };
+    for member in members {
+        composition.pipelines.push(Pipeline {
+            sources: completed(&member.targets, &member.pipeline.sources),
+            ..member.pipeline
+        });
+        composition.targets.extend(member.targets);
+        if member.stance == Stance::Acts {
+            composition.acting.push(member.name.clone());
+        }
+        composition.admitted.insert(member.name, member.wishes);
+    }
+    composition
+}
+
+/// A restart concerns all of them.
+fn recreate(candidates: &[Candidate<'_>]) -> Recreate {
+    let mut wanted = candidates.iter().filter_map(|candidate| candidate.wanted);
+    if wanted.all(|accepted| accepted.spec.rollout.allow_recreate) {
+        Recreate::Allowed
+    } else {
+        Recreate::Forbidden
+    }
+}
+
+fn acting(owner: &PodTemplateSpec, accepted: &Accepted, earlier: &[&SourceTarget]) -> Result<Member, TargetError> {
+    let spec = &accepted.spec;
+    let targets = targets(owner, &spec.sources, &spec.volume)?;
+    target::keep_apart(&spec.sources, &targets, earlier)?;
+    Ok(Member {
+        name: accepted.name.clone(),
+        stance: Stance::Acts,
+        wishes: Wishes {
+            priority: spec.priority,
+            sidecar: spec.sidecar.clone(),
+            volume: spec.volume.clone(),
+        },
+        pipeline: Pipeline {
+            name: accepted.pipeline(),
+            revision: accepted.revision.clone(),
+            reclaim: spec.volume.reclaim,
+            max_held_bytes: max_held_bytes(&spec.volume),
+            sources: spec.sources.clone(),
+            transforms: spec.transforms.clone(),
+            destinations: spec.destinations.clone(),
+        },
+        targets,
+    })
+}
+
+/// What pods run of it now, if the owner's template still has room for it.
+fn holding(owner: &PodTemplateSpec, namespace: &str, name: &str, running: Running<'_>) -> Option<Member> {
+    let full_name = pipeline_name(namespace, name);
+    let pipelines = &running.config?.pipelines;
+    let pipeline = pipelines.iter().find(|pipeline| pipeline.name == full_name)?;
+    let wishes = running.admitted.get(name).cloned().unwrap_or_default();
+    let sources: Vec<_> = pipeline.sources.iter().map(as_written).collect();
+    let targets = targets(owner, &sources, &wishes.volume).ok()?;
+    Some(Member {
+        name: name.to_owned(),
+        stance: Stance::Holds,
+        wishes,
+        pipeline: Pipeline {
+            sources,
+            ..pipeline.clone()
+        },
+        targets,
+    })
+}
+
+fn max_held_bytes(volume: &VolumeSpec) -> ByteSize {
+    volume
+        .max_held_bytes
+        .or(volume.size_limit)
+        .unwrap_or_else(config::default_max_held_bytes)
+}
+
+fn targets(owner: &PodTemplateSpec, sources: &[Source], volume: &VolumeSpec) -> Result<Vec<SourceTarget>, TargetError> {
+    sources
+        .iter()
+        .map(|source| target::resolve(owner, source, volume))
+        .collect()
+}
+
+fn completed(targets: &[SourceTarget], sources: &[Source]) -> Vec<Source> {
+    targets
+        .iter()
+        .zip(sources)
+        .map(|(target, source)| target.complete(source))
+        .collect()
+}
+
+/// The source as its LogShipping had it, as far as the configuration tells.
+fn as_written(source: &Source) -> Source {
+    Source {
+        mounts: Vec::new(),
+        ..source.clone()
+    }
+}
+
+fn finding(error: &TargetError) -> Finding {
+    Finding {
+        reason: error.reason(),
+        message: error.to_string(),
+    }
+}
