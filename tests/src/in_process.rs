@@ -3,19 +3,21 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Once, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use cluster::control_plane::ControlPlane;
 use operator::settings::{Settings, Switch};
+use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::kubectl::Namespace;
-use crate::{runtime, wait};
+use crate::road::OPERATOR_NAMESPACE;
+use crate::{chart, runtime, wait};
 
-/// Who the operator is: somebody with exactly the rights that the chart grants, so every test shows that they suffice.
-pub const USER: &str = "logshipping-operator";
+/// Who the operator is: the chart's ServiceAccount, so every test shows that the rights which the chart grants suffice.
+pub const USER: &str = "system:serviceaccount:logshipping-system:logshipping";
 
 /// Image of sidecars where a test names none.
 pub const SIDECAR_IMAGE: &str = "registry.example/logshipping-sidecar:test";
@@ -55,7 +57,7 @@ impl Operator {
             poll_interval: pipeline::Duration::from_secs(1),
             concurrency: 4,
             leader_election: Switch::Off,
-            lease_name: USER.to_owned(),
+            lease_name: chart::RELEASE.to_owned(),
             lease_namespace: None,
         };
         change(&mut settings);
@@ -132,36 +134,7 @@ pub(crate) fn fetch(address: SocketAddr, path: &str) -> Option<String> {
 /// # Panics
 /// When there is no control plane.
 pub fn identity() -> PathBuf {
-    static FILE: OnceLock<PathBuf> = OnceLock::new();
-    let make = || {
-        control_plane()
-            .kubeconfig_as(USER)
-            .unwrap_or_else(|error| panic!("no identity: {error}"))
-    };
-    FILE.get_or_init(make).clone()
-}
-
-/// The rules of the chart's ClusterRole, bound to [`USER`].
-fn granted() -> String {
-    let template = include_str!("../../charts/logshipping/templates/clusterrole.yaml");
-    let (_, rules) = template
-        .split_once("rules:")
-        .unwrap_or_else(|| panic!("the chart's role has no rules"));
-    let rules = rules.trim_end().trim_end_matches("{{- end }}");
-    assert!(!rules.contains("{{"), "rules are plain text: {rules}");
-    format!(
-        "apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {{name: {USER}}}
-rules:{rules}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {{name: {USER}}}
-roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {USER}}}
-subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: User, name: {USER}}}]
-"
-    )
+    installed().1.clone()
 }
 
 /// The control plane of this process with our API in it.
@@ -169,32 +142,37 @@ subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: User, name: {USER}}}]
 /// # Panics
 /// When it doesn't start.
 pub fn control_plane() -> &'static ControlPlane {
-    static INSTALLED: Once = Once::new();
-    let control_plane = cluster::control_plane::shared().unwrap_or_else(|error| panic!("no control plane: {error}"));
-    INSTALLED.call_once(|| install(control_plane));
-    control_plane
+    installed().0
 }
 
-fn install(control_plane: &ControlPlane) {
-    let file = control_plane.logs().join("crd.yaml");
-    let written = std::fs::write(&file, crds::crd_yaml());
-    assert!(written.is_ok(), "{written:?}");
+fn installed() -> &'static (&'static ControlPlane, PathBuf) {
+    static INSTALLED: OnceLock<(&ControlPlane, PathBuf)> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let control_plane =
+            cluster::control_plane::shared().unwrap_or_else(|error| panic!("no control plane: {error}"));
+        (control_plane, install(control_plane))
+    })
+}
+
+/// Installs the chart but for the operator itself, and returns the kubeconfig of its ServiceAccount.
+///
+/// # Panics
+/// When the API server refuses.
+pub fn install(control_plane: &ControlPlane) -> PathBuf {
     let run = |arguments: &[&str]| {
         let output = control_plane.kubectl().args(arguments).output();
         let output = output.unwrap_or_else(|error| panic!("no kubectl: {error}"));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    run(&["apply", "--server-side", "--filename", &file.to_string_lossy()]);
-    let role = control_plane.logs().join("role.yaml");
-    let written = std::fs::write(&role, granted());
-    assert!(written.is_ok(), "{written:?}");
-    run(&["apply", "--filename", &role.to_string_lossy()]);
+    run(&["create", "namespace", OPERATOR_NAMESPACE]);
+    let kubeconfig = chart::install_rights(control_plane, OPERATOR_NAMESPACE, &json!({}));
     run(&[
         "wait",
         "--for=condition=Established",
         "crd/logshippings.logshipping.dev",
         "--timeout=30s",
     ]);
+    kubeconfig
 }
 
 /// An address that was free a moment ago.

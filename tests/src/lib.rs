@@ -6,6 +6,7 @@
     reason = "a fixture that can't do its work fails the test that asked for it"
 )]
 
+pub mod chart;
 pub mod in_process;
 pub mod kubectl;
 pub mod planner;

@@ -26,6 +26,9 @@ app.kubernetes.io/component: operator
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "logshipping.serviceAccountName" -}}
@@ -36,10 +39,30 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
+{{/* A reference: repository and tag of an image, `global.imageRegistry` in place of the registry that the repository names. */}}
+{{- define "logshipping.reference" -}}
+{{- $repository := .image.repository }}
+{{- with .context.Values.global.imageRegistry }}
+{{- /* The first part is a registry where it has a dot or a port, or is localhost; the rule of every other tool. */}}
+{{- $repository = regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $repository "" | printf "%s/%s" (trimSuffix "/" .) }}
+{{- end }}
+{{- printf "%s:%s" $repository (default .context.Chart.AppVersion .image.tag) }}
+{{- end }}
+
 {{- define "logshipping.image" -}}
-{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- include "logshipping.reference" (dict "context" . "image" .Values.image) }}
 {{- end }}
 
 {{- define "logshipping.sidecarImage" -}}
-{{- printf "%s:%s" .Values.sidecarImage.repository (default .Chart.AppVersion .Values.sidecarImage.tag) }}
+{{- include "logshipping.reference" (dict "context" . "image" .Values.sidecarImage) }}
+{{- end }}
+
+{{/* For the pods of this chart. */}}
+{{- define "logshipping.imagePullSecrets" -}}
+{{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets | uniq }}
+imagePullSecrets:
+{{- range . }}
+- name: {{ . | quote }}
+{{- end }}
+{{- end }}
 {{- end }}

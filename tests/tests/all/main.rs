@@ -6,6 +6,7 @@
     reason = "what a test and its fixtures can't do without fails the test"
 )]
 
+mod chart;
 mod crd;
 mod operator;
 mod patching;

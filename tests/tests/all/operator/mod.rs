@@ -6,4 +6,4 @@ mod injection;
 mod leadership;
 mod obstacles;
 mod removal;
-mod shop;
+pub mod shop;
