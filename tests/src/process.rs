@@ -10,6 +10,7 @@ use std::time::Duration;
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 
+use crate::chart::RELEASE;
 use crate::in_process::{SIDECAR_IMAGE, control_plane, fetch, free_address, identity};
 use crate::kubectl::Namespace;
 use crate::wait;
@@ -41,7 +42,7 @@ impl Process {
         let spawn = |stderr: File| {
             Command::new(program())
                 .args(["--sidecar-image", SIDECAR_IMAGE, "--namespace", namespace.name()])
-                .args(["--listen", &address.to_string()])
+                .args(["--listen", &address.to_string(), "--lease-name", RELEASE])
                 .arg("--kubeconfig")
                 .arg(kubeconfig)
                 .args(flags)

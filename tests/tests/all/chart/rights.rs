@@ -11,6 +11,7 @@ use tests::chart::{self, granted, used};
 use tests::in_process::{self, Operator};
 use tests::kubectl::Namespace;
 use tests::pods::Pods;
+use tests::road::OPERATOR_NAMESPACE;
 use tests::wait;
 
 use crate::operator::shop::{DEPLOYMENT, LOG_SHIPPING, PATIENCE, Shop, text};
@@ -36,8 +37,10 @@ fn shop(control_plane: &ControlPlane) -> Shop {
 }
 
 /// An operator that is somebody else than that of the other tests.
-fn operator(shop: &Shop, kubeconfig: PathBuf, namespaces: Vec<String>, switches: Switch) -> Operator {
+fn operator(shop: &Shop, kubeconfig: PathBuf, home: &str, namespaces: Vec<String>, switches: Switch) -> Operator {
     Operator::start_with(&shop.namespace, |settings| {
+        settings.leader_election = Switch::On;
+        settings.lease_namespace = Some(home.to_owned());
         settings.kubeconfig = Some(kubeconfig);
         settings.namespaces = namespaces;
         settings.nudge = switches;
@@ -46,7 +49,7 @@ fn operator(shop: &Shop, kubeconfig: PathBuf, namespaces: Vec<String>, switches:
 }
 
 /// Everything that makes the operator write or ask: injection, status, events, finalizer, a change of the configuration,
-/// removal, an event that is repeated, and a quarrel.
+/// removal, an event that is repeated, and a quarrel. The lease is in use all the time.
 fn live_through_everything(shop: &Shop) {
     let carries = |yes: bool| {
         let what = if yes {
@@ -103,11 +106,11 @@ fn in_the_whole_cluster_the_rights_used_are_those_granted() {
     let control_plane = cluster::control_plane::start().unwrap();
     let kubeconfig = in_process::install(&control_plane);
     let shop = shop(&control_plane);
-    let _operator = operator(&shop, kubeconfig, Vec::new(), Switch::On);
+    let _operator = operator(&shop, kubeconfig, OPERATOR_NAMESPACE, Vec::new(), Switch::On);
     live_through_everything(&shop);
 
     let values = json!({"rbac": {"aggregate": false}});
-    let granted = granted(&chart::objects("logshipping-system", &values), |role| {
+    let granted = granted(&chart::objects(OPERATOR_NAMESPACE, &values), |role| {
         !chart::is_hook(role)
     });
     let used = await_used(&control_plane, in_process::USER, &granted);
@@ -135,7 +138,7 @@ fn in_a_few_namespaces_it_needs_no_right_in_the_cluster_and_none_for_what_is_swi
     }
     let kubeconfig = chart::install_rights(control_plane, home.name(), &values);
     let namespaces = vec![shop.namespace.name().to_owned()];
-    let _operator = operator(&shop, kubeconfig, namespaces, Switch::Off);
+    let _operator = operator(&shop, kubeconfig, home.name(), namespaces, Switch::Off);
     live_through_everything(&shop);
 
     let granted = granted(&objects, |role| !chart::is_hook(role));
@@ -147,7 +150,7 @@ fn in_a_few_namespaces_it_needs_no_right_in_the_cluster_and_none_for_what_is_swi
 #[test]
 fn no_role_reaches_for_what_only_administrators_have() {
     for values in [json!({}), json!({"namespaces": ["shop"]})] {
-        let rights = granted(&chart::objects("logshipping-system", &values), all_roles);
+        let rights = granted(&chart::objects(OPERATOR_NAMESPACE, &values), all_roles);
         assert!(rights.contains("patch deployments.apps"), "{rights:?}");
         for right in &rights {
             let forbidden = NEVER.iter().find(|part| right.contains(**part));
@@ -170,6 +173,6 @@ fn documented() -> BTreeSet<String> {
 
 #[test]
 fn the_documentation_explains_every_right() {
-    let objects = chart::objects("logshipping-system", &json!({"rbac": {"aggregate": false}}));
+    let objects = chart::objects(OPERATOR_NAMESPACE, &json!({"rbac": {"aggregate": false}}));
     assert_eq!(documented(), granted(&objects, |role| !chart::is_hook(role)));
 }

@@ -4,9 +4,11 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tests::chart::{self, RELEASE};
 use tests::in_process::{self, USER};
 use tests::kubectl::Namespace;
 use tests::process::{Process, Signal};
+use tests::road::OPERATOR_NAMESPACE;
 use tests::wait;
 use tests::wire::Wire;
 
@@ -20,29 +22,21 @@ const FLEET: usize = 60;
 /// A namespace in which operators may hold a lease.
 fn namespace(prefix: &str) -> Namespace {
     let namespace = Namespace::create(in_process::control_plane(), prefix);
-    namespace.apply(&rights());
+    for object in rights(&namespace) {
+        namespace.apply(&object.to_string());
+    }
     namespace
 }
 
-/// The rules of the chart's Role, bound to the operator of the tests.
-fn rights() -> String {
-    let template = include_str!("../../../../charts/logshipping/templates/leases.yaml");
-    let rules = template.split("rules:").nth(1).unwrap().split("---").next().unwrap();
-    let rules = rules.replace("{{ include \"logshipping.fullname\" . | quote }}", USER);
-    format!(
-        "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {{name: lease}}
-rules:{rules}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {{name: lease}}
-roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: lease}}
-subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: User, name: {USER}}}]
-"
-    )
+/// The chart's rights on leases, bound to the operator of the tests.
+fn rights(namespace: &Namespace) -> Vec<Value> {
+    let mut objects = chart::objects(namespace.name(), &serde_json::json!({}));
+    objects.retain(|object| object["metadata"]["name"] == format!("{RELEASE}-lease"));
+    for binding in objects.iter_mut().filter(|object| object["kind"] == "RoleBinding") {
+        binding["subjects"][0]["namespace"] = OPERATOR_NAMESPACE.into();
+    }
+    assert_eq!(objects.len(), 2, "{objects:?}");
+    objects
 }
 
 fn start(namespace: &Namespace) -> Process {
@@ -156,7 +150,7 @@ fn a_leader_that_ends_in_order_hands_over_at_once_and_one_that_sleeps_through_it
     });
     second.signal(Signal::CONT);
     assert_eq!(second.await_end(PATIENCE).code(), Some(1));
-    let lease = namespace.get("lease", USER).unwrap();
+    let lease = namespace.get("lease", RELEASE).unwrap();
     assert_eq!(lease["spec"]["leaseTransitions"], 2, "{lease}");
     assert_eq!(patches(&namespace), 1);
 }
@@ -167,7 +161,7 @@ fn a_leader_that_is_cut_off_ends_before_another_one_begins() {
     let wire = Wire::to(&in_process::identity());
     let mut leader = Process::start_as(&wire.kubeconfig(), &namespace, &flags(&namespace));
     await_leader(&leader, PATIENCE);
-    let holder = || text(&namespace.get("lease", USER).unwrap()["spec"]["holderIdentity"]);
+    let holder = || text(&namespace.get("lease", RELEASE).unwrap()["spec"]["holderIdentity"]);
     let before = holder();
     let standby = start(&namespace);
     await_standby(&standby);
