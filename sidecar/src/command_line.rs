@@ -64,4 +64,10 @@ pub struct Check {
     /// Configuration file.
     #[arg(long, env = "LOGSHIPPING_CONFIG", value_name = "FILE")]
     pub config: PathBuf,
+    /// Go to every destination as well, and say how far that leads. Nothing is stored there.
+    #[arg(long)]
+    pub connect: bool,
+    /// Directory of mounted Secrets and ConfigMaps that destinations refer to.
+    #[arg(long, env = "LOGSHIPPING_REFS_DIR", value_name = "DIR")]
+    pub refs_dir: Option<PathBuf>,
 }

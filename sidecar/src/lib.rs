@@ -15,6 +15,7 @@ pub mod metrics;
 mod positions;
 pub mod process;
 mod reading;
+pub mod references;
 pub mod sending;
 pub mod serve;
 pub mod transport;

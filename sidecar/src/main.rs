@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sidecar::command_line::{Command, CommandLine};
-use sidecar::process::End;
-use sidecar::{check, process};
+use sidecar::check::{self, connect};
+use sidecar::command_line::{Check, Command, CommandLine};
+use sidecar::process::{self, End};
+use sidecar::references::References;
+use sidecar::transport::Surroundings;
 
 fn main() -> anyhow::Result<ExitCode> {
     match CommandLine::parse().command {
@@ -14,16 +16,32 @@ fn main() -> anyhow::Result<ExitCode> {
             // As a shell reports a process that SIGTERM killed.
             End::AtOnce => ExitCode::from(143),
         }),
-        Command::Check(arguments) => {
-            let errors = check::errors_in(&arguments.config);
-            for error in &errors {
-                eprintln!("{error}");
+        Command::Check(arguments) => judge(arguments),
+    }
+}
+
+/// Errors on standard error, a line each; destinations that were reached are said there too.
+fn judge(arguments: Check) -> anyhow::Result<ExitCode> {
+    let text = check::read(&arguments.config);
+    let mut errors = match &text {
+        Ok(text) => check::errors(text),
+        Err(error) => vec![error.clone()],
+    };
+    if let (Ok(text), true) = (&text, arguments.connect) {
+        let around = Surroundings::of_process(References::new(arguments.refs_dir));
+        for connect::Connected { name, outcome } in connect::destinations(text, &around)? {
+            match outcome {
+                Ok(words) => eprintln!("{name}: ok: {words}"),
+                Err(words) => errors.push(format!("{name}: {words}")),
             }
-            Ok(if errors.is_empty() {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            })
         }
     }
+    for error in &errors {
+        eprintln!("{error}");
+    }
+    Ok(if errors.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

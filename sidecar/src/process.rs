@@ -16,7 +16,9 @@ use crate::command_line::Run;
 use crate::destination::stdout;
 use crate::engine::{self, Engine, Mailbox, Options, Published, Sending, Wake};
 use crate::logging;
+use crate::references::References;
 use crate::serve;
+use crate::transport::Surroundings;
 
 /// How the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +41,9 @@ pub fn run(arguments: Run) -> io::Result<End> {
         let logging = logging::start(LogLevel::Info);
         raise_descriptor_limit();
         let wake = Wake::new()?;
+        let around = Surroundings::of_process(References::new(arguments.refs_dir.clone()));
         let published = Arc::new(Published::new());
-        let ends = engine::connect(wake.clone(), handle, stdout::Writer::start()?);
+        let ends = engine::connect(wake.clone(), handle, stdout::Writer::start()?, around);
         let for_status = Arc::clone(&published);
         let status = serve::run(arguments.listen, Arc::new(move || for_status.snapshot()));
         let _status = tokio::spawn(status);

@@ -7,7 +7,7 @@ use http::StatusCode;
 use pipeline::report::FailureReason;
 
 use crate::batch::{Answer, Failure, Refusals};
-use crate::transport::{Response, TransportError};
+use crate::transport::{AuthorizationError, RequestError, Response, TlsError, TransportError, TunnelError};
 
 /// A message of a server is cut here.
 const MAX_MESSAGE: usize = 256;
@@ -55,15 +55,71 @@ pub(crate) fn stored() -> Answer {
 }
 
 /// There was no answer.
-pub(crate) fn of_transport(error: &TransportError) -> Answer {
+pub(crate) fn of_request_error(error: &RequestError) -> Answer {
+    match error {
+        RequestError::Transport(error) => of_transport(error, &chain(error)),
+        RequestError::Authorization(error) => of_authorization(error),
+    }
+}
+
+fn of_transport(error: &TransportError, message: &str) -> Answer {
+    let blocked = |reason| Answer::Blocked {
+        failure: of_words(reason, message),
+    };
+    match error {
+        TransportError::Setup(TlsError::Reference(_)) => blocked(FailureReason::SecretMissing),
+        TransportError::Tls { .. } | TransportError::Setup(_) => blocked(FailureReason::TlsFailure),
+        TransportError::Proxy {
+            source: TunnelError::Refused(status),
+            ..
+        } => of_proxy(*status, message),
+        _ => Answer::Retry {
+            failure: of_words(FailureReason::Unreachable, message),
+            after: None,
+        },
+    }
+}
+
+/// What a proxy answers to CONNECT: that the server can't be reached passes, that it may not be reached doesn't.
+fn of_proxy(status: StatusCode, message: &str) -> Answer {
+    let reason = match status.as_u16() {
+        408 | 429 | 500..=599 => {
+            return Answer::Retry {
+                failure: of_words(FailureReason::Unreachable, message),
+                after: None,
+            };
+        }
+        401 | 403 | 407 => FailureReason::Unauthorized,
+        _ => FailureReason::UnexpectedAnswer,
+    };
+    Answer::Blocked {
+        failure: of_words(reason, message),
+    }
+}
+
+/// There is nothing to prove ourselves with. What a token endpoint answers to a bad client is 400 or 401
+/// (RFC 6749 section 5.2), which is a matter for people; the rest is as with a destination.
+fn of_authorization(error: &AuthorizationError) -> Answer {
     let message = chain(error);
     match error {
-        TransportError::Tls { .. } => Answer::Blocked {
-            failure: of_words(FailureReason::TlsFailure, &message),
+        AuthorizationError::TokenTransport { source, .. } => of_transport(source, &message),
+        AuthorizationError::TokenRefused { response, .. } => {
+            let message = format!("{message}: {}", words(response));
+            match of_status(response) {
+                Answer::Retry { failure, after } => Answer::Retry {
+                    failure: of_words(failure.reason, &message),
+                    after,
+                },
+                _ => Answer::Blocked {
+                    failure: of_words(FailureReason::Unauthorized, &message),
+                },
+            }
+        }
+        AuthorizationError::NoToken { .. } => Answer::Blocked {
+            failure: of_words(FailureReason::UnexpectedAnswer, &message),
         },
-        _ => Answer::Retry {
-            failure: of_words(FailureReason::Unreachable, &message),
-            after: None,
+        AuthorizationError::Reference(_) | AuthorizationError::NotAHeader { .. } => Answer::Blocked {
+            failure: of_words(FailureReason::SecretMissing, &message),
         },
     }
 }

@@ -17,7 +17,7 @@ mod text;
 use bytes::Bytes;
 use pipeline::destination::{Kind, LineFormat};
 
-pub(crate) use answer::{of_transport, of_words, stored};
+pub(crate) use answer::{of_request_error, of_words, stored};
 pub use limits::Limits;
 
 use crate::batch::{Answer, Batch};
@@ -33,7 +33,7 @@ pub enum BuildError {
     #[error("{field}: {error}")]
     Endpoint { field: &'static str, error: EndpointError },
     #[error(transparent)]
-    Tls(#[from] crate::transport::TlsError),
+    Connection(#[from] crate::transport::ConnectionError),
 }
 
 /// A destination's way of writing records.
@@ -58,6 +58,19 @@ pub(crate) enum Channel {
     Http {
         endpoint: Box<Endpoint>,
         classify: fn(&Response) -> Answer,
+        probe: Probe,
+    },
+}
+
+/// What can be sent to see whether requests are taken, without anything being stored.
+#[derive(Debug)]
+pub(crate) enum Probe {
+    /// The protocol has nothing for it.
+    Nothing,
+    /// A request without records.
+    Empty {
+        body: Bytes,
+        classify: fn(&Response) -> Answer,
     },
 }
 
@@ -74,12 +87,14 @@ pub(crate) fn build(destination: &pipeline::Destination, limits: &Limits) -> Res
             Channel::Http {
                 endpoint: Box::new(http::endpoint(settings)?),
                 classify: http::classify,
+                probe: Probe::Nothing,
             },
         ),
         Kind::Loki(settings) => {
             let channel = Channel::Http {
                 endpoint: Box::new(loki::endpoint(settings)?),
                 classify: loki::classify,
+                probe: loki::probe(),
             };
             (Format::Loki(Box::new(loki::Loki::new(settings))), channel)
         }

@@ -10,6 +10,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 use crate::batch::Settled;
 use crate::destination::{BuildError, Limits, stdout};
 use crate::sending::{self, Health, LaneId, LaneParts};
+use crate::transport::Surroundings;
 
 use super::lane::Link;
 
@@ -32,6 +33,7 @@ pub(crate) struct Mailbox {
 pub(crate) struct Sending {
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) stdout: stdout::Writer,
+    around: Surroundings,
     settled: mpsc::Sender<(LaneId, Settled)>,
     wake: Wake,
     next_lane: u64,
@@ -59,11 +61,17 @@ impl Wake {
 }
 
 /// Both ends.
-pub(crate) fn connect(wake: Wake, runtime: tokio::runtime::Handle, stdout: stdout::Writer) -> (Mailbox, Sending) {
+pub(crate) fn connect(
+    wake: Wake,
+    runtime: tokio::runtime::Handle,
+    stdout: stdout::Writer,
+    around: Surroundings,
+) -> (Mailbox, Sending) {
     let (sender, settled) = mpsc::channel();
     let sending = Sending {
         runtime,
         stdout,
+        around,
         settled: sender,
         wake: wake.clone(),
         next_lane: 0,
@@ -113,6 +121,7 @@ impl Sending {
             wake: Arc::new(move || wake.wake()),
             health: Arc::clone(health),
             stdout: self.stdout.clone(),
+            around: self.around.clone(),
         };
         let handle = sending::spawn(&self.runtime, destination, parts)?;
         Ok(Link { id, batches, handle })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
 use jiff::Timestamp;
-use pipeline::report::DestinationState;
+use pipeline::report::{DestinationState, FailureReason};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info, warn};
@@ -18,6 +18,9 @@ use super::window::{GivenUp, Piece, Window};
 use super::{BuildError, LaneParts};
 use crate::batch::{Answer, Batch, Failure};
 use crate::destination::{self, Encoder, Limits};
+
+/// How often a Secret that is missing is looked for.
+const SECRET_RETRY: Duration = Duration::from_secs(1);
 
 pub(super) struct Lane {
     parts: LaneParts,
@@ -53,8 +56,7 @@ impl Lane {
     pub(super) fn new(destination: &pipeline::Destination, parts: LaneParts) -> Result<Self, BuildError> {
         let limits = Limits::of(destination);
         let (encoder, channel) = destination::build(destination, &limits)?;
-        let timeout = destination.timeout.to_std();
-        let route = Route::new(channel, timeout, &parts.stdout, &parts.health)?;
+        let route = Route::new(channel, destination, &parts.around, (&parts.stdout, &parts.health))?;
         Ok(Self {
             parts,
             destination: destination.name.clone(),
@@ -241,6 +243,10 @@ fn pause_after(answer: &Answer, piece: &Piece) -> Option<Pause> {
     match answer {
         Answer::Accepted { .. } => None,
         Answer::Retry { after, .. } => Some(Pause::Soon { after: *after }),
+        // Nobody is bothered by another look at a file.
+        Answer::Blocked { failure } if failure.reason == FailureReason::SecretMissing => Some(Pause::Soon {
+            after: Some(SECRET_RETRY),
+        }),
         Answer::Blocked { .. } => Some(Pause::Slow),
         Answer::Split { .. } if piece.records.len() > 1 => Some(Pause::None),
         Answer::Split { .. } | Answer::Refused { .. } => Some(Pause::Soon { after: None }),

@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use crate::batch::{Batch, Settled};
 pub use crate::destination::BuildError;
 use crate::destination::stdout;
+use crate::transport::Surroundings;
 pub use health::Health;
 
 /// Tells the lanes of a process apart. Chosen by the reader, never used twice.
@@ -44,6 +45,8 @@ pub struct LaneParts {
     pub health: Arc<Health>,
     /// The process's one writer to standard output.
     pub stdout: stdout::Writer,
+    /// References and environment.
+    pub around: Surroundings,
 }
 
 /// A running lane. Dropping it aborts the lane.

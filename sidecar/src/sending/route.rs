@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{BuildError, Health};
 use crate::batch::Answer;
 use crate::destination::{self, stdout};
-use crate::transport::{Client, Response};
+use crate::transport::{Messenger, Response, Surroundings};
 
 /// One destination's way.
 pub(super) enum Route {
@@ -22,7 +22,7 @@ pub(super) enum Route {
         health: Arc<Health>,
     },
     Http {
-        client: Box<Client>,
+        messenger: Box<Messenger>,
         classify: fn(&Response) -> Answer,
     },
 }
@@ -30,18 +30,18 @@ pub(super) enum Route {
 impl Route {
     pub(super) fn new(
         channel: destination::Channel,
-        timeout: Duration,
-        stdout: &stdout::Writer,
-        health: &Arc<Health>,
+        destination: &pipeline::Destination,
+        around: &Surroundings,
+        (stdout, health): (&stdout::Writer, &Arc<Health>),
     ) -> Result<Self, BuildError> {
         Ok(match channel {
             destination::Channel::Stdout => Self::Stdout {
                 writer: stdout.clone(),
-                patience: timeout,
+                patience: destination.timeout.to_std(),
                 health: Arc::clone(health),
             },
-            destination::Channel::Http { endpoint, classify } => Self::Http {
-                client: Box::new(Client::new(*endpoint, timeout)?),
+            destination::Channel::Http { endpoint, classify, .. } => Self::Http {
+                messenger: Box::new(Messenger::new(*endpoint, destination, around)?),
                 classify,
             },
         })
@@ -55,9 +55,9 @@ impl Route {
                 patience,
                 health,
             } => write(writer, *patience, health, body).await,
-            Self::Http { client, classify } => match client.post(body).await {
+            Self::Http { messenger, classify } => match messenger.post(body).await {
                 Ok(response) => classify(&response),
-                Err(error) => destination::of_transport(&error),
+                Err(error) => destination::of_request_error(&error),
             },
         }
     }

@@ -1,8 +1,10 @@
 //! Where requests go, taken apart once when a destination is built.
 
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use http::uri::{PathAndQuery, Scheme};
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Uri};
+
+use super::connect::address_of;
 
 /// An address with everything of a request but its body.
 #[derive(Clone, Debug)]
@@ -11,6 +13,8 @@ pub struct Endpoint {
     /// A name or an IP literal without brackets.
     pub(super) host: String,
     pub(super) port: u16,
+    /// As the user wrote it, with the port if there is one.
+    authority: Authority,
     target: PathAndQuery,
     headers: HeaderMap,
 }
@@ -23,13 +27,24 @@ pub(super) type ServerName = rustls::pki_types::ServerName<'static>;
 pub enum EndpointError {
     #[error("{0:?} is not a valid address")]
     Url(String),
+    #[error("{0:?} is not a name that a certificate can carry")]
+    ServerName(String),
     #[error("{0:?} is not a valid header name")]
     HeaderName(String),
     #[error("the value of header {0:?} contains characters that a header can't carry")]
     HeaderValue(String),
 }
 
-const AGENT: &str = concat!("logshipping-sidecar/", env!("CARGO_PKG_VERSION"));
+/// How a request names what it is for (RFC 9112 section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TargetForm {
+    /// The path alone.
+    Origin,
+    /// With scheme and host, as a proxy wants it.
+    Absolute,
+}
+
+pub(super) const AGENT: &str = concat!("logshipping-sidecar/", env!("CARGO_PKG_VERSION"));
 
 impl Endpoint {
     /// `url` with `path` appended to its own path.
@@ -62,6 +77,7 @@ impl Endpoint {
             tls,
             port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             host,
+            authority: authority.clone(),
             target: uri
                 .path_and_query()
                 .cloned()
@@ -78,22 +94,44 @@ impl Endpoint {
         Ok(self)
     }
 
+    /// The name that the server's certificate must carry, in place of the host. Nothing where there is no TLS.
+    pub(crate) fn server_name(mut self, name: &str) -> Result<Self, EndpointError> {
+        let name = ServerName::try_from(name.to_owned()).map_err(|_| EndpointError::ServerName(name.to_owned()))?;
+        self.tls = self.tls.map(|_| name);
+        Ok(self)
+    }
+
     /// A POST of `body`.
-    pub(super) fn request<B>(&self, body: B) -> Request<B> {
+    pub(super) fn request<B>(&self, body: B, form: TargetForm) -> Request<B> {
         let mut request = Request::new(body);
         *request.method_mut() = http::Method::POST;
-        *request.uri_mut() = Uri::from(self.target.clone());
+        *request.uri_mut() = match form {
+            TargetForm::Origin => Uri::from(self.target.clone()),
+            TargetForm::Absolute => self.absolute(),
+        };
         *request.headers_mut() = self.headers.clone();
         request
     }
 
+    fn absolute(&self) -> Uri {
+        let mut parts = Uri::from(self.target.clone()).into_parts();
+        parts.scheme = Some(self.scheme());
+        parts.authority = Some(self.authority.clone());
+        // Every part was one of a whole address before.
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+
+    pub(super) fn scheme(&self) -> Scheme {
+        if self.tls.is_some() {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        }
+    }
+
     /// `host:port`, for messages.
     pub(crate) fn address(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        address_of(&self.host, self.port)
     }
 }
 
@@ -123,21 +161,44 @@ mod tests {
         ] {
             let endpoint = Endpoint::new(url, path).unwrap();
             assert_eq!(endpoint.address(), address, "{url}");
-            assert_eq!(endpoint.request(()).uri(), target, "{url}");
+            assert_eq!(endpoint.request((), TargetForm::Origin).uri(), target, "{url}");
             assert_eq!(endpoint.tls.is_some(), secure, "{url}");
         }
     }
 
     #[test]
     fn the_host_header_is_what_the_user_wrote() {
-        let request = Endpoint::new("http://[::1]:3100/x", "").unwrap().request(());
+        let request = Endpoint::new("http://[::1]:3100/x", "")
+            .unwrap()
+            .request((), TargetForm::Origin);
         assert_eq!(request.headers()[HOST], "[::1]:3100");
+    }
+
+    #[test]
+    fn a_proxy_is_told_the_whole_address() {
+        let endpoint = Endpoint::new("http://[::1]:3100/x?a=b", "/push").unwrap();
+        let request = endpoint.request((), TargetForm::Absolute);
+        assert_eq!(request.uri(), "http://[::1]:3100/x/push?a=b");
+    }
+
+    #[test]
+    fn another_name_can_be_expected_of_the_server() {
+        let endpoint = Endpoint::new("https://10.0.0.1", "").unwrap();
+        let named = endpoint.clone().server_name("loki.logging").unwrap();
+        assert_eq!(named.tls, ServerName::try_from("loki.logging").ok());
+        assert!(matches!(endpoint.server_name("a b"), Err(EndpointError::ServerName(_))));
+        let plain = Endpoint::new("http://10.0.0.1", "").unwrap();
+        assert_eq!(plain.server_name("loki.logging").unwrap().tls, None);
     }
 
     #[test]
     fn a_header_can_be_replaced_and_a_bad_one_is_refused() {
         let endpoint = Endpoint::new("http://h", "").unwrap();
-        let request = endpoint.clone().header("user-agent", "mine").unwrap().request(());
+        let request = endpoint
+            .clone()
+            .header("user-agent", "mine")
+            .unwrap()
+            .request((), TargetForm::Origin);
         assert_eq!(request.headers()[USER_AGENT], "mine");
         assert!(matches!(
             endpoint.clone().header("a b", "x"),

@@ -107,35 +107,24 @@ impl Drop for Server {
     }
 }
 
-/// A server with a certificate that nobody has vouched for.
-pub(crate) async fn tls_server() -> Server {
-    tls_server_with(&certificate()).await
-}
-
-pub(crate) fn certificate() -> rcgen::CertifiedKey<rcgen::KeyPair> {
-    rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap()
-}
-
-pub(crate) async fn tls_server_with(own: &rcgen::CertifiedKey<rcgen::KeyPair>) -> Server {
-    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![own.cert.der().clone()], key.into())
-        .unwrap();
+/// The same inside TLS.
+pub(crate) async fn tls_server(
+    config: rustls::ServerConfig,
+    script: impl Fn(usize) -> Reaction + Send + Sync + 'static,
+) -> Server {
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let seen = Arc::<Mutex<Vec<Seen>>>::default();
+    let (seen, script): (_, Script) = (Arc::<Mutex<Vec<Seen>>>::default(), Arc::new(script));
     let requests = Arc::clone(&seen);
     let task = tokio::spawn(async move {
+        let connections = AtomicUsize::new(0);
         while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, requests) = (acceptor.clone(), Arc::clone(&requests));
+            let connection = connections.fetch_add(1, Ordering::Relaxed);
+            let (acceptor, requests, script) = (acceptor.clone(), Arc::clone(&requests), Arc::clone(&script));
             tokio::spawn(async move {
                 let stream = acceptor.accept(stream).await?;
-                converse(stream, 0, requests, Arc::new(|_| STORED)).await
+                converse(stream, connection, requests, script).await
             });
         }
     });

@@ -1,11 +1,11 @@
-//! A real HTTP/1.1 server that takes JSON lines, and can be told to refuse them.
+//! A real HTTP/1.1 server that takes JSON lines, and can be told to refuse them, or to ask for credentials.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -20,6 +20,8 @@ pub struct Collector {
 struct Shared {
     answer: AtomicU16,
     lines: Mutex<Vec<String>>,
+    /// The only value of `Authorization` that is let in; anybody where empty.
+    admitted: Mutex<String>,
 }
 
 impl Collector {
@@ -31,6 +33,7 @@ impl Collector {
         let shared = Arc::new(Shared {
             answer: AtomicU16::new(204),
             lines: Mutex::default(),
+            admitted: Mutex::default(),
         });
         let for_server = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -56,6 +59,11 @@ impl Collector {
         self.shared.answer.store(status, Ordering::SeqCst);
     }
 
+    /// Lets in who sends this `Authorization` from now on. Others are answered with 401 and their own words.
+    pub fn admit(&self, authorization: &str) {
+        authorization.clone_into(&mut self.shared.admitted.lock().unwrap());
+    }
+
     /// Bodies of the records that were accepted, in order of arrival.
     pub fn lines(&self) -> Vec<String> {
         self.shared.lines.lock().unwrap().clone()
@@ -77,8 +85,16 @@ async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Empty<Bytes>>, Infallible> {
-    let status = shared.answer.load(Ordering::SeqCst);
+async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let sent = request.headers().get("authorization").cloned();
+    let sent = sent.map_or_else(String::new, |sent| sent.to_str().unwrap().to_owned());
+    let admitted = shared.admitted.lock().unwrap().clone();
+    let is_stranger = !admitted.is_empty() && sent != admitted;
+    let status = if is_stranger {
+        401
+    } else {
+        shared.answer.load(Ordering::SeqCst)
+    };
     let body = request.into_body().collect().await;
     if let (Ok(body), 200..=299) = (body, status) {
         let body = body.to_bytes();
@@ -89,7 +105,12 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         });
         shared.lines.lock().unwrap().extend(lines);
     }
-    let mut response = Response::new(Empty::new());
+    let words = if is_stranger {
+        format!("{sent:?} is unknown here")
+    } else {
+        String::new()
+    };
+    let mut response = Response::new(Full::from(words));
     *response.status_mut() = status.try_into().unwrap();
     Ok(response)
 }

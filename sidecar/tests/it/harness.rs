@@ -38,7 +38,7 @@ pub struct Workspace {
 impl Workspace {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["logs", "state", "config"] {
+        for name in ["logs", "state", "config", "refs"] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
         File::create(dir.path().join("termination")).unwrap();
@@ -85,16 +85,32 @@ impl Workspace {
 
     /// Writes a configuration as the kubelet does: a new directory, then a flip of `..data`.
     pub fn configure_text(&mut self, text: &str) {
-        let config = self.path("config");
+        self.mount("config", "config.json", text);
+    }
+
+    /// A Secret with one key, below the program's directory of references.
+    pub fn secret(&mut self, name: &str, key: &str, value: &str) {
+        let folder = format!("refs/secrets/{name}");
+        fs::create_dir_all(self.path(&folder)).unwrap();
+        self.mount(&folder, key, value);
+    }
+
+    fn mount(&mut self, folder: &str, key: &str, text: &str) {
+        let folder = self.path(folder);
         self.versions += 1;
         let version = format!("..{}", self.versions);
-        fs::create_dir(config.join(&version)).unwrap();
-        fs::write(config.join(&version).join("config.json"), text).unwrap();
-        symlink(&version, config.join("..data_tmp")).unwrap();
-        fs::rename(config.join("..data_tmp"), config.join("..data")).unwrap();
-        if !config.join("config.json").is_symlink() {
-            symlink("..data/config.json", config.join("config.json")).unwrap();
+        fs::create_dir(folder.join(&version)).unwrap();
+        fs::write(folder.join(&version).join(key), text).unwrap();
+        symlink(&version, folder.join("..data_tmp")).unwrap();
+        fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+        if !folder.join(key).is_symlink() {
+            symlink(format!("..data/{key}"), folder.join(key)).unwrap();
         }
+    }
+
+    /// Everything that the program said about itself so far, over all its starts.
+    pub fn log_lines(&self) -> String {
+        fs::read_to_string(self.path("err")).unwrap_or_default()
     }
 
     /// Everything that the program wrote to its standard output so far, over all its starts.
@@ -133,6 +149,8 @@ impl Sidecar {
             .arg(workspace.path("config"))
             .arg("--state")
             .arg(workspace.path("state"))
+            .arg("--refs-dir")
+            .arg(workspace.path("refs"))
             .arg("--termination-message")
             .arg(workspace.path("termination"))
             .stdin(Stdio::null())

@@ -17,4 +17,6 @@ mod resume;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod unterminated;

@@ -12,13 +12,15 @@ mod verdict;
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 
-use super::BuildError;
+use super::{BuildError, Probe};
 use crate::batch::{Batch, FileRange, Origin};
 use crate::transport::Endpoint;
 use labels::Labels;
 pub(super) use verdict::classify;
+use verdict::classify_empty;
 
 const PATH: &str = "/loki/api/v1/push";
 const TENANT: &str = "X-Scope-OrgID";
@@ -39,6 +41,14 @@ pub(super) fn endpoint(settings: &pipeline::destination::Loki) -> Result<Endpoin
     match &settings.tenant {
         Some(tenant) => endpoint.header(TENANT, tenant).map_err(field("loki.tenant")),
         None => Ok(endpoint),
+    }
+}
+
+/// A push of no streams: the way, the credentials and the tenant are judged before its emptiness is.
+pub(super) fn probe() -> Probe {
+    Probe::Empty {
+        body: Bytes::from_static(protobuf::EMPTY),
+        classify: classify_empty,
     }
 }
 

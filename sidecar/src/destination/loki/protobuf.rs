@@ -15,6 +15,9 @@ use crate::batch::{Batch, Origin, Record};
 use crate::destination::attributes::{self, FILE_OFFSET, PARTIAL, TRUNCATED};
 use crate::destination::text::{Line, Lines};
 
+/// A push request without streams: no bytes, so all that snappy writes is their number.
+pub(super) const EMPTY: &[u8] = &[0];
+
 /// Tag and length of the stream, at their longest.
 const HEADER_ROOM: usize = 11;
 

@@ -51,6 +51,9 @@ const SENTENCES: [(&str, Subject); 18] = [
     ("missing required labels", Subject::Stream),
 ];
 
+/// What Loki says of a push without streams.
+const NO_STREAM: &str = "at least one valid stream is required";
+
 /// How gRPC inside Loki says that a request is too large; it comes with a 500.
 const TOO_LARGE: &str = "received message larger than max";
 
@@ -65,6 +68,12 @@ pub(in crate::destination) fn classify(response: &Response) -> Answer {
         },
         _ => of_status(response),
     }
+}
+
+/// The same for a push without streams, which is refused for just that with 422.
+pub(in crate::destination) fn classify_empty(response: &Response) -> Answer {
+    let is_judged = response.status.as_u16() == 422 && String::from_utf8_lossy(&response.body).contains(NO_STREAM);
+    if is_judged { stored() } else { classify(response) }
 }
 
 fn bad_request(response: &Response, body: &str) -> Answer {

@@ -15,6 +15,7 @@ use crate::destination::stdout;
 use crate::positions::Store;
 use crate::reading::facts::Facts;
 use crate::sending::{self, LaneParts};
+use crate::transport::Surroundings;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -75,6 +76,7 @@ fn link(runtime: &tokio::runtime::Runtime, id: u64) -> (Link, mpsc::Receiver<Bat
         wake: Arc::new(|| {}),
         health: Arc::default(),
         stdout: stdout::Writer::start_on(StdFile::open("/dev/null").unwrap()).unwrap(),
+        around: Surroundings::default(),
     };
     let handle = sending::spawn(runtime.handle(), &destination(), parts).unwrap();
     let (batches, receiver) = mpsc::channel(Limits::of(&destination()).window);

@@ -11,7 +11,9 @@ use super::*;
 use crate::batch::{DropCause, Settled};
 use crate::destination::{samples, stdout};
 use crate::sending::{Health, LaneHandle, LaneId, spawn};
-use crate::transport::script::{Reaction, STORED, Server};
+use crate::transport::Surroundings;
+use crate::transport::forge::{Admits, Authority};
+use crate::transport::script::{Reaction, STORED, Server, tls_server};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -40,6 +42,7 @@ impl Bench {
             wake: Arc::new(|| {}),
             health: Arc::clone(&health),
             stdout,
+            around: Surroundings::default(),
         };
         let handle = spawn(&tokio::runtime::Handle::current(), destination, parts).unwrap();
         Self {
@@ -341,7 +344,8 @@ async fn an_aborted_lane_settles_nothing_and_closes_its_connections() {
 
 #[tokio::test]
 async fn a_server_that_can_not_prove_who_it_is_gets_nothing() {
-    let server = crate::transport::script::tls_server().await;
+    let config = Authority::new().server(&["127.0.0.1"], 2100, Admits::Anyone);
+    let server = tls_server(config, |_| STORED).await;
     let bench = Bench::start(&http(format!("https://{}", server.address)));
     bench.send(1, &[b"line"]).await;
     bench

@@ -1,10 +1,12 @@
-use rustls::RootCertStore;
-
 use super::*;
-use crate::transport::script::{Reaction, STORED, Server, certificate, tls_server_with};
+use crate::transport::script::{Reaction, STORED, Server};
+use crate::transport::{Endpoint, Surroundings};
 
 fn client(url: &str) -> Client {
-    Client::new(Endpoint::new(url, "").unwrap(), Duration::from_secs(5)).unwrap()
+    let destination = pipeline::Destination::default();
+    let endpoint = Endpoint::new(url, "").unwrap();
+    let connector = Connector::new(endpoint, &destination, &Surroundings::default()).unwrap();
+    Client::new(connector, Duration::from_secs(5))
 }
 
 #[tokio::test]
@@ -13,7 +15,7 @@ async fn an_answer_is_read_up_to_a_bound_and_its_connection_then_not_kept() {
     let server = Server::start(move |_| Reaction::Answer(400, "", long)).await;
     let client = client(&server.url());
     for _ in 0..2 {
-        let response = client.post(Bytes::new()).await.unwrap();
+        let response = client.post(Bytes::new(), None).await.unwrap();
         assert_eq!(
             (response.status.as_u16(), response.body.len()),
             (400, response::MAX_BODY)
@@ -26,31 +28,20 @@ async fn an_answer_is_read_up_to_a_bound_and_its_connection_then_not_kept() {
 #[tokio::test]
 async fn a_redirect_is_an_answer_like_any_other() {
     let server = Server::start(|_| Reaction::Answer(307, "location: http://127.0.0.1:1/\r\n", "")).await;
-    assert_eq!(client(&server.url()).post(Bytes::new()).await.unwrap().status, 307);
+    assert_eq!(
+        client(&server.url()).post(Bytes::new(), None).await.unwrap().status,
+        307
+    );
     assert_eq!(server.seen().len(), 1);
 }
 
 #[tokio::test]
 async fn a_name_that_is_none_is_said_to_be_none() {
     let error = client("http://no-such-name.invalid")
-        .post(Bytes::new())
+        .post(Bytes::new(), None)
         .await
         .unwrap_err();
     assert!(matches!(error, TransportError::Resolve { .. }), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_server_whose_authority_is_trusted_is_spoken_to_in_private() {
-    let own = certificate();
-    let server = tls_server_with(&own).await;
-    let mut roots = RootCertStore::empty();
-    roots.add(own.cert.der().clone()).unwrap();
-    let endpoint = Endpoint::new(&format!("https://localhost:{}", server.address.port()), "/in").unwrap();
-    let connector = tls::connector_with(roots).unwrap();
-    let client = Client::with_tls(endpoint, Duration::from_secs(5), Some(connector));
-    let response = client.post(Bytes::from_static(b"secret")).await.unwrap();
-    assert_eq!(response.status, 204);
-    assert_eq!(server.seen()[0].body, b"secret");
 }
 
 #[tokio::test]
@@ -70,7 +61,7 @@ async fn hostile_answers_are_errors_and_nothing_worse() {
             tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await
         });
         let error = client(&format!("http://{address}"))
-            .post(Bytes::new())
+            .post(Bytes::new(), None)
             .await
             .unwrap_err();
         assert!(
@@ -80,5 +71,8 @@ async fn hostile_answers_are_errors_and_nothing_worse() {
         server.await.unwrap().unwrap();
     }
     let server = Server::start(|_| STORED).await;
-    assert_eq!(client(&server.url()).post(Bytes::new()).await.unwrap().status, 204);
+    assert_eq!(
+        client(&server.url()).post(Bytes::new(), None).await.unwrap().status,
+        204
+    );
 }

@@ -1,5 +1,7 @@
 //! `check`: the same judgement as at a load, without running anything.
 
+pub mod connect;
+
 use std::path::Path;
 
 /// Every error of a configuration text, each with its field path; empty when it can run.
@@ -20,12 +22,12 @@ pub fn errors(text: &str) -> Vec<String> {
     }
 }
 
-/// As [`errors`], of a file.
-pub fn errors_in(path: &Path) -> Vec<String> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => errors(&text),
-        Err(error) => vec![format!("{}: {error}", path.display())],
-    }
+/// The text of a configuration file.
+///
+/// # Errors
+/// A sentence that names the file.
+pub fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]
