@@ -67,11 +67,26 @@ pub mod environment {
     pub const POD_NAME: &str = "LOGSHIPPING_POD_NAME";
     pub const POD_UID: &str = "LOGSHIPPING_POD_UID";
     pub const NODE_NAME: &str = "LOGSHIPPING_NODE_NAME";
+
+    /// The variable for a field of the pod.
+    pub fn of_field(path: &str) -> String {
+        match path {
+            "metadata.name" => POD_NAME.to_owned(),
+            "metadata.uid" => POD_UID.to_owned(),
+            "spec.nodeName" => NODE_NAME.to_owned(),
+            other => format!("LOGSHIPPING_FIELD_{}", super::short_hash(other).to_uppercase()),
+        }
+    }
 }
 
 /// Name of the volume that we add for a directory of logs.
 pub fn logs_volume(directory: &str) -> String {
     format!("{LOGS_VOLUME_PREFIX}{}", short_hash(directory))
+}
+
+/// Name of that volume where another container has one for a directory of the same name already.
+pub fn logs_volume_of(directory: &str, container: &str) -> String {
+    format!("{}-{}", logs_volume(directory), short_hash(container))
 }
 
 /// Where a directory of logs is mounted in the sidecar; `distinguisher` tells apart equal paths on different volumes.
@@ -135,5 +150,7 @@ mod tests {
         assert!(logs_volume(&"/x".repeat(600)).len() <= 63);
         assert_ne!(ref_volume("secrets", "loki"), ref_volume("configmaps", "loki"));
         assert!(ref_volume("secrets", &"x".repeat(253)).len() <= 63);
+        assert_ne!(logs_volume_of("/logs", "a"), logs_volume_of("/logs", "b"));
+        assert!(logs_volume_of("/logs", &"x".repeat(63)).len() <= 63 && is_volume(&logs_volume_of("/logs", "a")));
     }
 }

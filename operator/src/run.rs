@@ -15,7 +15,7 @@ use crate::events::Events;
 use crate::leader::{Candidate, LeaseLost, Term, fenced};
 use crate::metrics::Metrics;
 use crate::observe::{Cluster, watch};
-use crate::plan;
+use crate::plan::{self, HostPaths};
 use crate::poll;
 use crate::reconcile::Reconciler;
 use crate::report::write::Written;
@@ -223,6 +223,10 @@ impl Work {
             cluster: self.cluster.clone(),
             settings: plan::Settings {
                 sidecar_image: self.settings.sidecar_image.clone(),
+                host_paths: match self.settings.allow_host_path {
+                    Switch::On => HostPaths::Allowed,
+                    Switch::Off => HostPaths::Refused,
+                },
             },
             nudge: self.settings.nudge,
             events: self.events.clone(),

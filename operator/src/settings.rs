@@ -57,6 +57,16 @@ pub struct Settings {
     #[arg(long, env = "LOGSHIPPING_POLL", default_value_t, value_name = "on|off")]
     pub poll: Switch,
 
+    /// Whether logs may be read from hostPath volumes that applications have mounted. A LogShipping then makes what is
+    /// on the nodes there readable for whoever receives the logs.
+    #[arg(
+        long,
+        env = "LOGSHIPPING_ALLOW_HOST_PATH",
+        default_value_t = Switch::Off,
+        value_name = "on|off"
+    )]
+    pub allow_host_path: Switch,
+
     /// How often a sidecar is asked while nothing changes.
     #[arg(
         long,
@@ -126,6 +136,7 @@ mod tests {
         assert_eq!(settings.listen.to_string(), "[::]:8080");
         assert_eq!((settings.nudge, settings.poll), (Switch::On, Switch::On));
         assert_eq!(settings.poll_interval, Duration::from_secs(5));
+        assert_eq!(settings.allow_host_path, Switch::Off);
         assert!(settings.namespaces.is_empty());
         assert_eq!(settings.leader_election, Switch::On);
         assert_eq!(

@@ -24,7 +24,7 @@ pub enum PatternError {
     Directory(String),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Component {
     Literal(String),
     Glob(GlobMatcher),
@@ -45,7 +45,7 @@ pub struct Step {
 }
 
 /// The patterns of one source.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Patterns {
     paths: Vec<Vec<Component>>,
     exclude_names: GlobSet,

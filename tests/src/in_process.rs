@@ -54,6 +54,7 @@ impl Operator {
             namespaces: vec![namespace.name().to_owned()],
             nudge: Switch::On,
             poll: Switch::On,
+            allow_host_path: Switch::Off,
             poll_interval: pipeline::Duration::from_secs(1),
             concurrency: 4,
             leader_election: Switch::Off,

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod as ApiPod};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use operator::observed::{Observed, Pod, Shipping};
-use operator::plan::{ConfigMapWrite, DeploymentPatch, Plan, Settings, plan};
+use operator::plan::{ConfigMapWrite, DeploymentPatch, HostPaths, Plan, Settings, plan};
 use operator::validate::validate;
 use serde_json::{Value, json};
 
@@ -66,6 +66,7 @@ impl<'a> Planner<'a> {
     pub fn plan(&self) -> Plan {
         let settings = Settings {
             sidecar_image: SIDECAR_IMAGE.to_owned(),
+            host_paths: HostPaths::Refused,
         };
         plan(&self.observe(), &settings)
     }

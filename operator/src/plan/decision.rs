@@ -16,6 +16,7 @@ use super::parts::{List, Parts};
 use super::situation::Situation;
 use super::skip::{self, Existing};
 use super::state::{Finding, Note, Standing};
+use super::target::Ground;
 use super::{Settings, resource};
 use crate::amount::Amount;
 use crate::observed::Shipping;
@@ -59,7 +60,7 @@ pub(super) fn decide(situation: &Situation<'_>, settings: &Settings) -> Decision
         let standings = everyone(situation, &Standing::Failed(foreign_config_map(situation.name())));
         return untouched(standings);
     }
-    let composition = composed(situation);
+    let composition = composed(situation, settings);
     if !composition.acting.is_empty() {
         return inject(situation, composition, settings);
     }
@@ -70,7 +71,7 @@ pub(super) fn decide(situation: &Situation<'_>, settings: &Settings) -> Decision
     frozen(situation, standings)
 }
 
-fn composed(situation: &Situation<'_>) -> Composition {
+fn composed(situation: &Situation<'_>, settings: &Settings) -> Composition {
     let shippings = situation.observed.shippings.iter();
     let candidates: Vec<_> = shippings
         .map(|shipping| Candidate {
@@ -82,7 +83,11 @@ fn composed(situation: &Situation<'_>) -> Composition {
         config: situation.running.as_ref(),
         admitted: situation.admitted(),
     };
-    compose(&situation.split.owner, situation.namespace(), &candidates, running)
+    let ground = Ground {
+        template: &situation.split.owner,
+        host_paths: settings.host_paths,
+    };
+    compose(ground, situation.namespace(), &candidates, running)
 }
 
 /// No LogShipping selects the Deployment. Whatever kept it from being changed, what we put into it goes.

@@ -29,6 +29,7 @@ pub(crate) use self::injection::requests;
 use self::parts::Parts;
 use self::situation::Situation;
 pub use self::state::{ExpectedConfig, Finding, Note, ShippingState, Standing, TargetState};
+pub use self::target::HostPaths;
 use crate::observed::Observed;
 use crate::validate::pipeline_name;
 
@@ -37,6 +38,7 @@ use crate::validate::pipeline_name;
 pub struct Settings {
     /// Image of the sidecar where no LogShipping names one.
     pub sidecar_image: String,
+    pub host_paths: HostPaths,
 }
 
 /// Everything to do, in this order: the ConfigMap is written, the Deployment is patched, pods are nudged, a ConfigMap

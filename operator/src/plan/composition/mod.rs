@@ -12,14 +12,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crds::spec::{Sidecar, Volume as VolumeSpec};
-use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pipeline::config::{self, Config, Pipeline};
 use pipeline::{ByteSize, Source};
 use serde::{Deserialize, Serialize};
 
 use super::skip::Recreate;
 use super::state::{Finding, Note};
-use super::target::{self, SourceTarget, TargetError};
+use super::target::{self, Ground, SourceTarget, TargetError};
 use crate::validate::{Accepted, pipeline_name};
 
 /// What a LogShipping asks of the sidecar that it shares, and of the volumes. Kept in the ConfigMap for as long as the
@@ -86,7 +85,7 @@ enum Stance {
 
 /// Puts LogShippings together for an owner's template.
 pub(super) fn compose(
-    owner: &PodTemplateSpec,
+    ground: Ground<'_>,
     namespace: &str,
     candidates: &[Candidate<'_>],
     running: Running<'_>,
@@ -95,15 +94,14 @@ pub(super) fn compose(
     let mut refused = BTreeMap::new();
     for candidate in in_order(candidates, running) {
         let name = candidate.name;
-        let earlier: Vec<_> = members.iter().flat_map(|member| &member.targets).collect();
-        let wanted = candidate.wanted.map(|accepted| acting(owner, accepted, &earlier));
+        let wanted = candidate.wanted.map(|accepted| acting(ground, accepted));
         let member = match wanted {
             Some(Ok(member)) => Some(member),
             Some(Err(error)) => {
                 refused.insert(name.to_owned(), finding(&error));
-                holding(owner, namespace, name, running)
+                holding(ground, namespace, name, running)
             }
-            None => holding(owner, namespace, name, running),
+            None => holding(ground, namespace, name, running),
         };
         members.extend(member);
     }
@@ -128,6 +126,7 @@ fn in_order<'a>(candidates: &[Candidate<'a>], running: Running<'_>) -> Vec<Candi
 }
 
 fn put_together(mut members: Vec<Member>) -> Composition {
+    target::settle(members.iter_mut().flat_map(|member| &mut member.targets).collect());
     let all: Vec<_> = members
         .iter()
         .map(|member| (member.name.as_str(), &member.wishes))
@@ -170,10 +169,9 @@ fn recreate(candidates: &[Candidate<'_>]) -> Recreate {
     }
 }
 
-fn acting(owner: &PodTemplateSpec, accepted: &Accepted, earlier: &[&SourceTarget]) -> Result<Member, TargetError> {
+fn acting(ground: Ground<'_>, accepted: &Accepted) -> Result<Member, TargetError> {
     let spec = &accepted.spec;
-    let targets = targets(owner, &spec.sources, &spec.volume)?;
-    target::keep_apart(&spec.sources, &targets, earlier)?;
+    let targets = targets(ground, &spec.sources, &spec.volume)?;
     Ok(Member {
         name: accepted.name.clone(),
         stance: Stance::Acts,
@@ -196,13 +194,13 @@ fn acting(owner: &PodTemplateSpec, accepted: &Accepted, earlier: &[&SourceTarget
 }
 
 /// What pods run of it now, if the owner's template still has room for it.
-fn holding(owner: &PodTemplateSpec, namespace: &str, name: &str, running: Running<'_>) -> Option<Member> {
+fn holding(ground: Ground<'_>, namespace: &str, name: &str, running: Running<'_>) -> Option<Member> {
     let full_name = pipeline_name(namespace, name);
     let pipelines = &running.config?.pipelines;
     let pipeline = pipelines.iter().find(|pipeline| pipeline.name == full_name)?;
     let wishes = running.admitted.get(name).cloned().unwrap_or_default();
-    let sources: Vec<_> = pipeline.sources.iter().map(as_written).collect();
-    let targets = targets(owner, &sources, &wishes.volume).ok()?;
+    let sources: Vec<_> = pipeline.sources.iter().map(target::as_written).collect();
+    let targets = targets(ground, &sources, &wishes.volume).ok()?;
     Some(Member {
         name: name.to_owned(),
         stance: Stance::Holds,
@@ -222,10 +220,10 @@ fn max_held_bytes(volume: &VolumeSpec) -> ByteSize {
         .unwrap_or_else(config::default_max_held_bytes)
 }
 
-fn targets(owner: &PodTemplateSpec, sources: &[Source], volume: &VolumeSpec) -> Result<Vec<SourceTarget>, TargetError> {
+fn targets(ground: Ground<'_>, sources: &[Source], volume: &VolumeSpec) -> Result<Vec<SourceTarget>, TargetError> {
     sources
         .iter()
-        .map(|source| target::resolve(owner, source, volume))
+        .map(|source| target::resolve(ground, source, volume))
         .collect()
 }
 
@@ -235,14 +233,6 @@ fn completed(targets: &[SourceTarget], sources: &[Source]) -> Vec<Source> {
         .zip(sources)
         .map(|(target, source)| target.complete(source))
         .collect()
-}
-
-/// The source as its LogShipping had it, as far as the configuration tells.
-fn as_written(source: &Source) -> Source {
-    Source {
-        mounts: Vec::new(),
-        ..source.clone()
-    }
 }
 
 fn finding(error: &TargetError) -> Finding {

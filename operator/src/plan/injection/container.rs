@@ -1,6 +1,8 @@
 //! The sidecar's container: command line, environment, mounts. No probe of any kind: one that fails would take the
 //! application down with it.
 
+use std::collections::BTreeSet;
+
 use crds::names::{self, environment, paths};
 use crds::spec::Sidecar;
 use k8s_openapi::api::core::v1::{Container, ContainerPort, EnvVar, EnvVarSource, ObjectFieldSelector, VolumeMount};
@@ -19,7 +21,6 @@ pub(super) fn container(sidecar: &Sidecar, list: List, image: &str, mounts: Vec<
         image_pull_policy: Some(sidecar.image_pull_policy.as_str().to_owned()),
         restart_policy: (list == List::Init).then(|| "Always".to_owned()),
         args: Some(arguments(sidecar.port)),
-        env: Some(identity()),
         ports: Some(vec![ContainerPort {
             name: Some(names::PORT.to_owned()),
             container_port: sidecar.port,
@@ -51,25 +52,25 @@ fn arguments(port: i32) -> Vec<String> {
     .to_vec()
 }
 
-/// Who the pod is, from the downward API.
-fn identity() -> Vec<EnvVar> {
-    [
-        (environment::POD_NAME, "metadata.name"),
-        (environment::POD_UID, "metadata.uid"),
-        (environment::NODE_NAME, "spec.nodeName"),
-    ]
-    .map(|(name, field)| EnvVar {
-        name: name.to_owned(),
+/// Who the pod is, and the other fields of it that our mounts speak of, from the downward API.
+pub(super) fn variables(fields: &BTreeSet<&str>) -> Vec<EnvVar> {
+    let identity = ["metadata.name", "metadata.uid", "spec.nodeName"];
+    let others = fields.iter().copied().filter(|field| !identity.contains(field));
+    identity.into_iter().chain(others).map(from_field).collect()
+}
+
+fn from_field(path: &str) -> EnvVar {
+    EnvVar {
+        name: environment::of_field(path),
         value_from: Some(EnvVarSource {
             field_ref: Some(ObjectFieldSelector {
                 api_version: Some("v1".to_owned()),
-                field_path: field.to_owned(),
+                field_path: path.to_owned(),
             }),
             ..EnvVarSource::default()
         }),
         value: None,
-    })
-    .to_vec()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

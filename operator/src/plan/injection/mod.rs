@@ -20,7 +20,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 pub(super) use self::references::References;
 pub(crate) use self::resources::requests;
 use super::parts::{List, MountPoint, Parts, SEPARATOR};
-use super::target::{Origin, Place, SourceTarget, Writer};
+use super::target::{Origin, Place, SourceTarget, SubPath, Writer};
 
 /// What the sidecar of one Deployment is made from.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,7 @@ fn shaped(wanted: Wanted<'_>, shape: &str) -> Parts {
     let mounts = log_mounts.into_values().chain(wanted.references.mounts()).collect();
     let container = container::container(wanted.sidecar, list, wanted.image, mounts);
     let container = k8s_openapi::api::core::v1::Container {
+        env: Some(container::variables(&fields(wanted))),
         resources: Some(resources::requirements(&wanted.sidecar.resources, &spec)),
         security_context: Some(user::security_context(wanted.sidecar, &spec, first_writer(wanted))),
         ..container
@@ -82,11 +83,23 @@ fn first_writer(wanted: Wanted<'_>) -> Option<&Writer> {
     wanted.targets.first().map(|target| &target.writer)
 }
 
+/// The fields of the pod that mounts of logs speak of, by their paths.
+fn fields(wanted: Wanted<'_>) -> BTreeSet<&str> {
+    places(wanted).flat_map(|(_, place)| place.sub_path.fields()).collect()
+}
+
 fn log_mount(place: &Place) -> VolumeMount {
+    let (sub_path, sub_path_expr) = match place.sub_path.clone() {
+        SubPath::Whole => (None, None),
+        SubPath::Fixed(path) => (Some(path), None),
+        SubPath::Expression { text, .. } => (None, Some(text)),
+    };
     VolumeMount {
         name: place.volume.clone(),
         mount_path: place.mounted_at(),
-        sub_path: place.sub_path.clone(),
+        mount_propagation: place.propagation.mode(),
+        sub_path,
+        sub_path_expr,
         read_only: Some(true),
         ..VolumeMount::default()
     }
@@ -95,7 +108,7 @@ fn log_mount(place: &Place) -> VolumeMount {
 /// Mounts of volumes that we add, in the containers that log into them.
 fn application_mounts(wanted: Wanted<'_>) -> BTreeMap<MountPoint, VolumeMount> {
     places(wanted)
-        .filter(|(_, place)| matches!(place.origin, Origin::Added { .. }))
+        .filter(|(_, place)| place.is_added())
         .map(|(writer, place)| {
             let point = MountPoint {
                 list: writer.list,

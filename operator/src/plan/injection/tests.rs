@@ -3,7 +3,8 @@
 use pipeline::Source;
 
 use super::*;
-use crate::plan::target;
+use crate::plan::HostPaths;
+use crate::plan::target::{self, Ground};
 
 fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> T {
     let value: serde_json::Value = serde_saphyr::from_str(text).unwrap();
@@ -16,7 +17,11 @@ fn injected(pod: &str, app: &str, sidecar: &str) -> Parts {
         "{{spec: {{containers: [{{name: app, image: x, {app}}}], {pod}}}}}"
     ));
     let source: Source = yaml("{name: s, paths: [/logs/x.log]}");
-    let target = target::resolve(&owner, &source, &crds::spec::Volume::default()).unwrap();
+    let ground = Ground {
+        template: &owner,
+        host_paths: HostPaths::Refused,
+    };
+    let target = target::resolve(ground, &source, &crds::spec::Volume::default()).unwrap();
     parts(Wanted {
         owner: &owner,
         config_map: "config",

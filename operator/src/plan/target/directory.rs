@@ -1,67 +1,72 @@
-//! Which directory must be shared for a glob: its deepest literal directory, never a common parent of several, because
-//! an empty volume hides what the image has below it.
+//! Directories as a container knows them, and which of them may be shared.
 
 use std::fmt;
 
-use pipeline::glob::{PatternError, Patterns};
-
-/// A directory that may be shared: absolute, without a slash at its end.
+/// A directory in a container: absolute, without a slash at its end, without `.` and `..`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::plan) struct Directory(String);
 
-/// The glob can't be served.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::plan) enum DirectoryError {
-    #[error(
-        "{glob} would have {directory} shared, which belongs to the system: have the application log below a directory of its own"
-    )]
-    Forbidden { glob: String, directory: String },
-    #[error(transparent)]
-    Glob(#[from] PatternError),
-}
+/// Nothing at or below these is ever shared. `/var/run` is a link to `/run` in most images, so both names count.
+const SYSTEM: [&str; 6] = ["/proc", "/sys", "/dev", "/etc", "/var/run/secrets", "/run/secrets"];
 
-/// Nothing at or below these is ever shared.
-const FORBIDDEN_TREES: [&str; 6] = ["/proc", "/sys", "/dev", "/etc", "/var/run/secrets", "/run/secrets"];
-
-/// In these an image has its programs and libraries: an empty volume over them would take the application down.
-const PARTS_OF_THE_IMAGE: [&str; 11] = [
-    "/bin", "/sbin", "/lib", "/lib64", "/usr", "/usr/bin", "/usr/lib", "/opt", "/var", "/run", "/var/run",
+/// In these an image has its programs and libraries, or what other programs need: an empty volume over one of them would
+/// take the application down. Directories below them are as good as any other.
+const PARTS_OF_THE_IMAGE: [&str; 22] = [
+    "/bin",
+    "/boot",
+    "/home",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/opt",
+    "/run",
+    "/sbin",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/local/lib",
+    "/usr/sbin",
+    "/usr/share",
+    "/var",
+    "/var/lib",
+    "/var/run",
 ];
 
 impl Directory {
-    /// The directories that a glob reaches, one for each of its alternatives, each once.
-    pub(in crate::plan) fn of_glob(glob: &str) -> Result<Vec<Self>, DirectoryError> {
-        let patterns = Patterns::new(&[glob.to_owned()], &[])?;
-        let mut directories = patterns
-            .literal_directories()
-            .map(|directory| Self::allowed(glob, directory))
-            .collect::<Result<Vec<_>, _>>()?;
-        directories.sort();
-        directories.dedup();
-        Ok(directories)
-    }
-
-    fn allowed(glob: &str, directory: String) -> Result<Self, DirectoryError> {
-        let below = |tree: &&str| is_below(&directory, tree);
-        if directory == "/" || FORBIDDEN_TREES.iter().any(below) {
-            let glob = glob.to_owned();
-            return Err(DirectoryError::Forbidden { glob, directory });
+    /// As the runtime understands the path of a mount: from the root, whatever it begins with.
+    pub(in crate::plan) fn of(path: &str) -> Self {
+        let mut names = Vec::new();
+        for name in path.split('/') {
+            match name {
+                "" | "." => {}
+                ".." => drop(names.pop()),
+                name => names.push(name),
+            }
         }
-        Ok(Self(directory))
+        Self(format!("/{}", names.join("/")))
     }
 
     pub(in crate::plan) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether an empty volume over it would hide what the image can't do without.
-    pub(in crate::plan) fn is_part_of_the_image(&self) -> bool {
-        PARTS_OF_THE_IMAGE.contains(&self.as_str())
+    /// Whether it is at or below `other`; by components, so `/var/logs` isn't below `/var/log`.
+    pub(in crate::plan) fn is_within(&self, other: &Self) -> bool {
+        is_below(&self.0, &other.0)
     }
 
-    /// Whether a volume mounted at `path` holds this directory.
-    pub(in crate::plan) fn is_within(&self, path: &str) -> bool {
-        is_below(&self.0, path.trim_end_matches('/'))
+    /// The root, or a directory that belongs to the system.
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.0 == "/" || SYSTEM.iter().any(|tree| is_below(&self.0, tree))
+    }
+
+    /// Whether an empty volume over it would hide what images can't do without.
+    pub(super) fn is_part_of_the_image(&self) -> bool {
+        PARTS_OF_THE_IMAGE.contains(&self.as_str())
     }
 }
 
@@ -71,9 +76,8 @@ impl fmt::Display for Directory {
     }
 }
 
-/// At or below; by components, so `/var/logs` isn't below `/var/log`.
 fn is_below(path: &str, tree: &str) -> bool {
-    path.strip_prefix(tree)
+    path.strip_prefix(tree.trim_end_matches('/'))
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
@@ -81,95 +85,59 @@ fn is_below(path: &str, tree: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn directories(glob: &str) -> Vec<String> {
-        let found = Directory::of_glob(glob).unwrap_or_else(|error| panic!("{error}"));
-        found.iter().map(ToString::to_string).collect()
-    }
-
     #[test]
-    fn the_deepest_literal_directory_of_a_glob() {
-        for (glob, expected) in [
-            ("/var/log/access.log", &["/var/log"][..]),
-            ("/var/log/nginx/*.log", &["/var/log/nginx"]),
-            ("/var/log/*/app.log", &["/var/log"]),
-            ("/logs/**/*.log", &["/logs"]),
-            ("/logs/a?/x.log", &["/logs"]),
-            ("/logs/[ab]/x.log", &["/logs"]),
-            ("/logs//deep/x.log", &["/logs/deep"]),
-            ("/var/{log,spool}/*.log", &["/var/log", "/var/spool"]),
-            ("/var/log/{a,b}.log", &["/var/log"]),
-            ("/srv/{a,b{1,2}}/x", &["/srv/a", "/srv/b1", "/srv/b2"]),
+    fn paths_of_mounts_are_understood_as_the_runtime_does() {
+        for (path, expected) in [
+            ("/var/log", "/var/log"),
+            ("/var/log/", "/var/log"),
+            ("//var//log//", "/var/log"),
+            ("/var/./log/.", "/var/log"),
+            ("/var/log/../spool", "/var/spool"),
+            ("/../..", "/"),
+            ("logs", "/logs"),
+            ("./logs", "/logs"),
+            ("/", "/"),
+            ("", "/"),
+            ("/журнал/ログ", "/журнал/ログ"),
         ] {
-            assert_eq!(directories(glob), expected, "{glob}");
+            assert_eq!(Directory::of(path).as_str(), expected, "{path}");
         }
     }
 
     #[test]
-    fn directories_of_the_system_are_never_shared() {
-        for glob in [
-            "/*.log",
-            "/a.log",
-            "/**/x.log",
-            "/etc/app/x.log",
-            "/proc/1/x",
-            "/sys/x",
-            "/dev/shm/x.log",
-            "/var/run/secrets/kubernetes.io/serviceaccount/token",
-            "/run/secrets/x/y",
-            "/{srv,etc}/x.log",
+    fn below_is_by_components() {
+        for (path, other, within) in [
+            ("/var/log/app", "/var/log", true),
+            ("/var/log/app", "/var/log/app", true),
+            ("/var/log/app", "/var/lo", false),
+            ("/var/log/app", "/var/log/app/x", false),
+            ("/var/log/app", "/", true),
+            ("/", "/", true),
         ] {
-            let error = Directory::of_glob(glob).unwrap_err();
-            assert!(matches!(error, DirectoryError::Forbidden { .. }), "{glob}: {error}");
-        }
-    }
-
-    #[test]
-    fn parts_of_the_image_are_known() {
-        for (glob, expected) in [("/var/*/x.log", true), ("/usr/x.log", true), ("/var/log/x.log", false)] {
             assert_eq!(
-                Directory::of_glob(glob).unwrap()[0].is_part_of_the_image(),
-                expected,
-                "{glob}"
+                Directory::of(path).is_within(&Directory::of(other)),
+                within,
+                "{path} {other}"
             );
         }
     }
 
     #[test]
-    fn the_token_is_below_a_forbidden_tree() {
-        assert!(
-            FORBIDDEN_TREES
-                .iter()
-                .any(|tree| is_below(crds::names::paths::SERVICE_ACCOUNT, tree))
-        );
-    }
-
-    #[test]
-    fn a_volume_holds_what_is_mounted_at_or_above() {
-        let directory = &Directory::of_glob("/var/log/app/x.log").unwrap()[0];
-        for (path, within) in [
-            ("/var/log", true),
-            ("/var/log/", true),
-            ("/var/log/app", true),
-            ("/var/lo", false),
-            ("/var/log/app/x", false),
-            ("/", true),
+    fn directories_of_the_system_are_forbidden() {
+        for path in [
+            "/",
+            "/etc",
+            "/etc/app",
+            "/proc/1",
+            "/sys",
+            "/dev/shm",
+            "/run/secrets/x",
+            crds::names::paths::SERVICE_ACCOUNT,
         ] {
-            assert_eq!(directory.is_within(path), within, "{path}");
+            assert!(Directory::of(path).is_forbidden(), "{path}");
         }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn every_directory_is_literal_absolute_and_a_parent_of_its_glob(
-            parts in proptest::collection::vec("[a-c]{1,2}|\\*\\*|[a-c]\\*|\\{a,b\\}", 1..5)
-        ) {
-            let glob = format!("/data/{}", parts.join("/"));
-            for directory in Directory::of_glob(&glob).unwrap() {
-                let text = directory.as_str();
-                let is_literal = !text.contains(['*', '{', '?', '[']);
-                proptest::prop_assert!(text.starts_with("/data") && is_literal, "{} of {}", text, glob);
-                proptest::prop_assert!(text.split('/').count() < glob.split('/').count(), "{} of {}", text, glob);
-            }
+        for path in ["/var/log", "/etcetera", "/run/app", "/var/run/secrets-of-the-sea"] {
+            assert!(!Directory::of(path).is_forbidden(), "{path}");
         }
     }
 }

@@ -1,30 +1,58 @@
 //! Where a source's files are: which container of the owner writes them, and which volumes hold their directories.
 //!
-//! Works on the owner's template, so that what we added before never counts. A mount of the container that covers a
-//! directory is used as it is; else an emptyDir is added there. Deliberately not here yet: `subPathExpr`, volumes of a
-//! host, and mounts below a directory that is shared.
+//! Works on the owner's template, so that what we added before never counts. Each source is looked at by itself first
+//! ([`resolve`]); what only all of them together tell comes after that ([`settle`]). The rules are documented for users
+//! in `docs/targets.md`.
 
 mod container;
 mod directory;
+mod kind;
+mod mounts;
+mod place;
+mod settle;
+mod sub_path;
 mod volume;
 
 use crds::conditions::Reason;
 use crds::spec::Volume as VolumeSpec;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use pipeline::Source;
-use pipeline::source::{Mount, StartAt};
+use pipeline::glob::{PatternError, Patterns};
+use pipeline::source::StartAt;
 
 pub(super) use self::container::Writer;
 pub(super) use self::directory::Directory;
-use self::directory::DirectoryError;
-pub(super) use self::volume::{Origin, Place};
+use self::kind::Lifetime;
+pub(super) use self::place::{Origin, Place};
+pub(super) use self::settle::settle;
+pub(super) use self::sub_path::SubPath;
+use self::volume::Site;
+
+/// Whether logs may be read from volumes of the node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostPaths {
+    #[default]
+    Refused,
+    Allowed,
+}
+
+/// Where sources are looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ground<'a> {
+    /// The owner's template, without anything of ours.
+    pub template: &'a PodTemplateSpec,
+    pub host_paths: HostPaths,
+}
 
 /// Where one source's files are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct SourceTarget {
     pub writer: Writer,
-    /// Each once, in the order of their paths.
+    /// Each once, in the order of their paths. A file is on the deepest one that covers it.
     pub places: Vec<Place>,
+    patterns: Patterns,
+    /// The deepest literal directories of the patterns.
+    directories: Vec<Directory>,
 }
 
 /// The source can't be served in this Deployment.
@@ -36,24 +64,12 @@ pub(super) enum TargetError {
         problem: container::NotFound,
     },
     #[error("source {source_name}: {problem}")]
-    Directory {
-        source_name: String,
-        problem: DirectoryError,
-    },
+    Pattern { source_name: String, problem: PatternError },
     #[error("source {source_name}, container {container}: {problem}")]
     Volume {
         source_name: String,
         container: String,
-        problem: volume::Refused,
-    },
-    #[error(
-        "source {source_name}: containers {other} and {container} both log to {directory}, and one new volume there would mix their files: have one of them log into a directory of its own, or mount a volume of yours"
-    )]
-    Mixed {
-        source_name: String,
-        container: String,
-        other: String,
-        directory: String,
+        problem: Box<volume::Refused>,
     },
 }
 
@@ -61,7 +77,7 @@ impl TargetError {
     pub(super) const fn reason(&self) -> Reason {
         match self {
             Self::Container { .. } => Reason::ContainerNotFound,
-            Self::Directory { .. } | Self::Volume { .. } | Self::Mixed { .. } => Reason::VolumeRefused,
+            Self::Pattern { .. } | Self::Volume { .. } => Reason::VolumeRefused,
         }
     }
 }
@@ -69,25 +85,14 @@ impl TargetError {
 impl SourceTarget {
     /// The source as the sidecar runs it: told where its directories are and whose they are.
     pub(super) fn complete(&self, source: &Source) -> Source {
-        let mounts = self.places.iter().map(|place| Mount {
-            path: place.path.clone(),
-            at: place.mounted_at(),
-            limit_bytes: place.limit_bytes,
-        });
         let resource = [("k8s.container.name".to_owned(), self.writer.container.clone())];
         Source {
             container: Some(self.writer.container.clone()),
             start_at: Some(source.start_at.unwrap_or_else(|| self.start_at())),
-            mounts: mounts.collect(),
+            mounts: self.places.iter().map(Place::mount).collect(),
             resource: resource.into(),
             ..source.clone()
         }
-    }
-
-    fn mixes(&self, place: &Place) -> bool {
-        let is_added = |place: &Place| matches!(place.origin, Origin::Added { .. });
-        let same = |own: &&Place| own.volume == place.volume && is_added(own);
-        is_added(place) && self.places.iter().any(|own| same(&own))
     }
 
     /// Files of a volume that outlives the pod were most likely shipped by an earlier pod.
@@ -100,67 +105,60 @@ impl SourceTarget {
     }
 }
 
+/// The source as its LogShipping had it, as far as what its sidecar runs tells.
+pub(super) fn as_written(running: &Source) -> Source {
+    let container = running.container.as_deref().unwrap_or_default();
+    let all_ours = running.mounts.iter().all(|mount| Place::is_added_as(mount, container));
+    // It was filled in, or might as well have been. Should the owner have mounted a volume of its own by now, another
+    // default holds.
+    let is_default = all_ours && running.start_at == Some(StartAt::Beginning);
+    Source {
+        start_at: running.start_at.filter(|_| !is_default),
+        mounts: Vec::new(),
+        ..running.clone()
+    }
+}
+
 /// Finds where the files of `source` are.
-pub(super) fn resolve(
-    template: &PodTemplateSpec,
-    source: &Source,
-    wanted: &VolumeSpec,
-) -> Result<SourceTarget, TargetError> {
+pub(super) fn resolve(ground: Ground<'_>, source: &Source, wanted: &VolumeSpec) -> Result<SourceTarget, TargetError> {
     let source_name = || source.name.clone();
     let (writer, container) =
-        container::find(template, source.container.as_deref()).map_err(|problem| TargetError::Container {
+        container::find(ground.template, source.container.as_deref()).map_err(|problem| TargetError::Container {
             source_name: source_name(),
             problem,
         })?;
-    let directories = directories(source).map_err(|problem| TargetError::Directory {
+    let patterns = Patterns::new(&source.paths, &[]).map_err(|problem| TargetError::Pattern {
         source_name: source_name(),
         problem,
     })?;
-    let mut places = Vec::new();
-    for directory in &directories {
-        let place = volume::place(template, container, directory, wanted).map_err(|problem| TargetError::Volume {
-            source_name: source_name(),
-            container: writer.container.clone(),
-            problem,
-        })?;
-        if !places.contains(&place) {
-            places.push(place);
-        }
-    }
-    Ok(SourceTarget { writer, places })
+    let directories = directories(&patterns);
+    let site = Site {
+        template: ground.template,
+        container,
+        host_paths: ground.host_paths,
+        wanted,
+    };
+    let places = volume::places(site, &patterns, &directories).map_err(|problem| TargetError::Volume {
+        source_name: source_name(),
+        container: writer.container.clone(),
+        problem: Box::new(problem),
+    })?;
+    Ok(SourceTarget {
+        writer,
+        places,
+        patterns,
+        directories,
+    })
 }
 
-/// Two containers that had a directory of the same name each must not find themselves in one new volume. `targets` are
-/// those of `sources`, `earlier` those that were accepted before.
-pub(super) fn keep_apart(
-    sources: &[Source],
-    targets: &[SourceTarget],
-    earlier: &[&SourceTarget],
-) -> Result<(), TargetError> {
-    for (index, (source, target)) in sources.iter().zip(targets).enumerate() {
-        let others = earlier.iter().copied().chain(&targets[..index]);
-        for other in others.filter(|other| other.writer != target.writer) {
-            if let Some(place) = target.places.iter().find(|place| other.mixes(place)) {
-                return Err(TargetError::Mixed {
-                    source_name: source.name.clone(),
-                    container: target.writer.container.clone(),
-                    other: other.writer.container.clone(),
-                    directory: place.path.clone(),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-fn directories(source: &Source) -> Result<Vec<Directory>, DirectoryError> {
-    let mut directories = Vec::new();
-    for glob in &source.paths {
-        directories.extend(Directory::of_glob(glob)?);
-    }
+fn directories(patterns: &Patterns) -> Vec<Directory> {
+    let mut directories: Vec<_> = patterns
+        .literal_directories()
+        .map(|directory| Directory::of(&directory))
+        .collect();
     directories.sort();
     directories.dedup();
-    Ok(directories)
+    directories
 }
 
 #[cfg(test)]

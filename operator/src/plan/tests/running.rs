@@ -165,6 +165,7 @@ fn a_new_default_image_alone_restarts_nothing() {
     let mut world = injected();
     let newer = Settings {
         sidecar_image: "registry.example/logshipping-sidecar:0.2.0".to_owned(),
+        ..super::world::settings()
     };
     let next = plan(&world, &newer);
     assert_eq!((next.patch, next.config_map), (None, None));

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::strategic_merge::merge;
 use crate::observed::{Observed, Pod, Shipping};
-use crate::plan::{ConfigMapWrite, Plan, Settings, plan};
+use crate::plan::{ConfigMapWrite, HostPaths, Plan, Settings, plan};
 use crate::validate::{Accepted, validate};
 
 /// Two init containers, two containers, a volume of each sort that the tests speak of.
@@ -36,6 +36,7 @@ pub(super) const SIMPLE: &str =
 pub(super) fn settings() -> Settings {
     Settings {
         sidecar_image: "registry.example/logshipping-sidecar:0.1.0".to_owned(),
+        host_paths: HostPaths::Refused,
     }
 }
 
