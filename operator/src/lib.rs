@@ -26,6 +26,7 @@ pub mod settings;
 mod transition;
 pub mod validate;
 
+pub use contest::Patience;
 pub use leader::LeaseLost;
 pub use run::{RunError, run};
 pub use settings::Settings;

@@ -102,7 +102,10 @@ impl Reconciler {
             Ok(written) => {
                 if let Some((action, aim)) = sent {
                     tracing::info!(action = action.as_str(), "patched");
-                    self.contests().wrote(target, aim, tokio::time::Instant::now());
+                    let recorded = written.deployment.as_ref();
+                    let recorded = recorded.and_then(|deployment| contest::recorded(&deployment.metadata));
+                    self.contests()
+                        .wrote(target, aim, tokio::time::Instant::now(), recorded);
                 }
                 let next = self.next(&state, &observed.deployment, &written, pause);
                 self.learn(written);
@@ -123,14 +126,25 @@ impl Reconciler {
 
     /// Takes the patch out of a plan when the same one was undone again and again, and tells how long to wait.
     async fn give_way(&self, target: &TargetKey, deployment: &Deployment, plan: &mut Plan) -> Option<Duration> {
-        let patch = plan.patch.as_ref()?;
+        let Some(patch) = &plan.patch else {
+            if plan.state.carried.is_empty() {
+                self.contests().forget(target);
+            }
+            return None;
+        };
         let aim = aim(deployment, patch);
-        let pause = self.contests().pause(target, &aim, tokio::time::Instant::now())?;
-        let by = contest::last_writer(&self.client, target).await;
+        let pause = self.contests().judge(target, &aim, tokio::time::Instant::now())?;
+        let mut by = pause.by;
+        if by.is_none() {
+            by = contest::undoer(&self.client, target, pause.written.as_ref()).await;
+            if let Some(by) = &by {
+                self.contests().blame(target, by);
+            }
+        }
         plan.patch = None;
         plan.events.clear();
-        contest::concede(&mut plan.state, by.as_deref());
-        Some(pause)
+        contest::concede(&mut plan.state, by.as_ref());
+        Some(pause.left)
     }
 
     fn contests(&self) -> MutexGuard<'_, Contests> {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin};
+use crate::contest::Contests;
 use crate::events::Events;
 use crate::leader::{Candidate, LeaseLost, Term, fenced};
 use crate::metrics::Metrics;
@@ -231,7 +232,7 @@ impl Work {
             nudge: self.settings.nudge,
             events: self.events.clone(),
             metrics: self.metrics.clone(),
-            contests: Arc::default(),
+            contests: Arc::new(Mutex::new(Contests::new(self.settings.patience))),
         }
     }
 

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use pipeline::Duration;
 
+use crate::contest::Patience;
+
 /// Settings of one operator process.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(
@@ -79,6 +81,10 @@ pub struct Settings {
     /// How many Deployments are worked on at once.
     #[arg(long, env = "LOGSHIPPING_CONCURRENCY", default_value_t = 8, value_name = "NUMBER")]
     pub concurrency: u16,
+
+    /// When to give way to whoever undoes what the operator writes. Not a flag.
+    #[arg(skip)]
+    pub patience: Patience,
 
     /// Whether only the one process acts that holds a lease, so that several may run. Off: this process acts, and must
     /// be the only one.

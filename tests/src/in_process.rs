@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use cluster::control_plane::ControlPlane;
+use operator::Patience;
 use operator::settings::{Settings, Switch};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -57,6 +58,7 @@ impl Operator {
             allow_host_path: Switch::Off,
             poll_interval: pipeline::Duration::from_secs(1),
             concurrency: 4,
+            patience: Patience::default(),
             leader_election: Switch::Off,
             lease_name: chart::RELEASE.to_owned(),
             lease_namespace: None,
