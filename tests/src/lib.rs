@@ -6,7 +6,12 @@
     reason = "a fixture that can't do its work fails the test that asked for it"
 )]
 
+pub mod argo;
+pub mod audit;
 pub mod chart;
+pub mod chronicle;
+pub mod flux;
+pub mod helm;
 pub mod in_process;
 pub mod kubectl;
 pub mod planner;
@@ -14,6 +19,7 @@ pub mod pods;
 pub mod process;
 pub mod road;
 pub mod runtime;
+pub mod server_side;
 pub mod store;
 pub mod wait;
 pub mod wire;

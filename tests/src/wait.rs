@@ -43,3 +43,14 @@ pub fn until_is<T: std::fmt::Debug>(
         thread::sleep(PAUSE);
     }
 }
+
+/// Does something now and then every `period` until `length` has passed, for what works by the clock, such as a tool that
+/// looks every second. `turn` is told how much time has passed.
+pub fn every(period: Duration, length: Duration, mut turn: impl FnMut(Duration)) {
+    let began = Instant::now();
+    while began.elapsed() < length {
+        let next = began.elapsed() + period;
+        turn(began.elapsed());
+        thread::sleep(next.saturating_sub(began.elapsed()));
+    }
+}

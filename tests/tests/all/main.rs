@@ -8,6 +8,7 @@
 
 mod chart;
 mod crd;
+mod gitops;
 mod operator;
 mod patching;
 mod readme;

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use operator::settings::Switch;
-use serde_json::{Value, json};
+use serde_json::json;
+use tests::audit;
 use tests::in_process::{self, Operator, SIDECAR_IMAGE};
 use tests::wait;
 
@@ -103,16 +104,12 @@ fn a_deployment_that_comes_later_is_found_and_none_is_no_failure() {
     shop.await_condition("Delivering", "True FlowHealthy");
 }
 
-/// Writes of the operator in the namespace so far, as the API server recorded them; also those that changed nothing.
+/// Writes of the operator in the namespace so far, also those that changed nothing.
 fn writes(shop: &Shop) -> Vec<String> {
-    let log = std::fs::read_to_string(in_process::control_plane().audit_log()).unwrap();
-    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let ours = events.filter(|event| {
-        event["user"]["username"] == in_process::USER && event["objectRef"]["namespace"] == shop.namespace.name()
-    });
-    let writes = ours.filter(|event| !matches!(text(&event["verb"]).as_str(), "get" | "list" | "watch"));
+    let writes = audit::writes(in_process::control_plane(), in_process::USER, shop.namespace.name());
     writes
-        .map(|event| format!("{} {}", text(&event["verb"]), text(&event["requestURI"])))
+        .iter()
+        .map(|write| format!("{} {}", write.verb, write.uri))
         .collect()
 }
 

@@ -1,7 +1,6 @@
 //! What keeps the operator from a Deployment: other people's objects and other people's wishes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tests::in_process::{self, Operator};
@@ -123,43 +122,6 @@ fn an_owner_who_never_stops_writing_does_not_keep_the_sidecar_out() {
         shop.await_condition("Ready", "True Healthy");
     });
     assert_eq!(shop.replica_sets(), 2);
-}
-
-#[test]
-fn who_undoes_the_injection_again_and_again_is_named_and_left_alone() {
-    let shop = Shop::open("quarrel");
-    let _operator = Operator::start(&shop.namespace);
-    let tenant = |verb: &str| {
-        let arguments = [verb, "--field-manager=tenant-controller", "--filename=-"];
-        shop.namespace.feed(&arguments, DEPLOYMENT)
-    };
-    tenant("create").unwrap();
-    let original = shop.template();
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                if shop.template() != original {
-                    // The operator or a controller may be faster; then it is tried again.
-                    let _ = tenant("replace");
-                }
-                std::thread::yield_now();
-            }
-        });
-        let _end = SetWhenDropped(&done);
-        shop.namespace.apply(LOG_SHIPPING);
-        let message = shop.await_condition("Injected", "False Conflict: Deployment server: ");
-        assert!(message.contains("field manager \"tenant-controller\""), "{message}");
-        shop.await_condition("Stalled", "True Conflict");
-        shop.await_event("ConflictDetected", "Deployment");
-        let quiet = Instant::now();
-        wait::until("nothing is fought about any more", PATIENCE, || {
-            assert_eq!(shop.template(), original);
-            (quiet.elapsed() > Duration::from_secs(3)).then_some(())
-        });
-    });
-    shop.namespace.run(&["delete", "logshipping", "logs", "--timeout=30s"]);
-    shop.await_clean(&original);
 }
 
 /// Ends the owner's writing, also when the test fails.
