@@ -5,8 +5,8 @@
 
 use crate::config::Reclaim;
 use crate::destination::{Compression, Destination, Kind};
-use crate::source::{FormatType, Source};
-use crate::transform::Transform;
+use crate::source::Source;
+use crate::transform::{OnExceed, Transform};
 use crate::validate::FieldError;
 
 /// The sentence that every refusal ends with.
@@ -21,20 +21,21 @@ pub(crate) fn source(path: &str, source: &Source) -> Vec<FieldError> {
     let utf8 = ["utf-8", "utf8"]
         .iter()
         .any(|label| source.encoding.eq_ignore_ascii_case(label));
-    [
-        (source.format.kind != FormatType::Text, "format.type"),
-        (source.multiline.is_some(), "multiline"),
-        (!utf8, "encoding"),
-    ]
-    .into_iter()
-    .filter(|(unsupported, _)| *unsupported)
-    .map(|(_, field)| not_yet(format!("{path}.{field}")))
-    .collect()
+    [(!utf8, "encoding")]
+        .into_iter()
+        .filter(|(unsupported, _)| *unsupported)
+        .map(|(_, field)| not_yet(format!("{path}.{field}")))
+        .collect()
 }
 
 pub(crate) fn transforms(transforms: &[Transform]) -> Vec<FieldError> {
-    (0..transforms.len())
-        .map(|index| not_yet(format!("transforms[{index}]")))
+    let waits = |transform: &Transform| {
+        let limit = transform.rate_limit.as_ref();
+        limit.is_some_and(|limit| limit.on_exceed == OnExceed::Wait)
+    };
+    let waiting = transforms.iter().enumerate().filter(|(_, transform)| waits(transform));
+    waiting
+        .map(|(index, _)| not_yet(format!("transforms[{index}].rateLimit.onExceed")))
         .collect()
 }
 
@@ -66,19 +67,17 @@ mod tests {
     #[test]
     fn what_does_nothing_yet_is_refused_and_named() {
         let yaml = "pipelines: [{name: a, reclaim: AfterDelivery, \
-            sources: [{name: s, paths: [/a/b], format: {type: JSON}, multiline: {preset: Java}, encoding: latin1}], \
-            transforms: [{drop: {when: {field: body, matches: x}}}], \
+            sources: [{name: s, paths: [/a/b], encoding: latin1}], \
+            transforms: [{rateLimit: {recordsPerSecond: 1, onExceed: Wait}}], \
             destinations: [{name: d, kafka: {brokers: ['k:1'], topic: t}, proxy: 'https://p', compression: Gzip}]}]";
         let refused = config::load(yaml).unwrap().refused;
         let paths: Vec<_> = refused[0].errors.iter().map(|error| error.path.as_str()).collect();
         let expected = [
-            "sources[0].format.type",
-            "sources[0].multiline",
             "sources[0].encoding",
             "destinations[0].kafka",
             "destinations[0].proxy",
             "destinations[0].compression",
-            "transforms[0]",
+            "transforms[0].rateLimit.onExceed",
             "reclaim",
         ];
         assert_eq!(paths, expected);

@@ -7,13 +7,18 @@
 //! ```text
 //! text     GET / 200 1ms\nGET /x 404 2ms\n...        (line ends included, so that `Raw` output is one write)
 //! records  [start..end) offset time file             one per line, in reading order
+//! fields   [name) [value)                            what was parsed out of records or set, in their order
 //! files    origin, source range                      one per file, in order of first appearance
 //! ```
+//!
+//! Where lines are parsed or transformed the text holds what came of them: bodies, each followed by a newline, and
+//! between them the names and values that don't stand in a body.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use pipeline::report::FailureReason;
+use pipeline::transform::Severity;
 
 /// Where a record comes from; shared by all records of a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,9 +55,48 @@ pub struct Record {
     pub offset: u64,
     /// How many source bytes the line took, newline and cut-off rest included. Sums up to the file's ranges.
     pub source_bytes: u32,
-    /// Nanoseconds since the Unix epoch. Rises by at least 1 from record to record of a file.
+    /// Nanoseconds since the Unix epoch.
     pub time: i64,
+    pub clock: Clock,
+    /// Index of the first of its fields in [`Batch::fields`], and their number.
+    pub first_field: u32,
+    pub field_count: u16,
+    pub severity: Option<Severity>,
     pub marks: Marks,
+}
+
+/// Where the time of a record comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clock {
+    /// When it was read. Rises by at least 1 from record to record of a file.
+    #[default]
+    Reading,
+    /// It stands in the line. Several records may have the same.
+    Line,
+}
+
+/// A range of [`Batch::text`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub start: u32,
+    pub end: u32,
+}
+
+/// Something a record says about itself: parsed out of its line, or set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    pub name: Span,
+    pub value: Span,
+    pub kind: FieldKind,
+}
+
+/// How the value of a field stands in the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// The text itself.
+    Text,
+    /// A number, a boolean, null, an object or an array, as JSON.
+    Json,
 }
 
 /// What was done to a line on the way.
@@ -62,20 +106,41 @@ pub struct Marks {
     pub truncated: bool,
     /// The line had no newline when it was shipped, or is the rest of such a line: `log.partial`.
     pub partial: bool,
+    /// The line isn't of its source's format and is shipped as it is: `log.unparsed`.
+    pub unparsed: bool,
 }
 
 /// Records for one destination, in reading order.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// Counts up per destination; settlements may come back in any order.
     pub sequence: u64,
     /// Every record's text followed by one `\n`.
     pub text: Vec<u8>,
     pub records: Vec<Record>,
+    pub fields: Vec<Field>,
     pub files: Vec<FileRange>,
 }
 
 impl Batch {
+    /// The text of a name or a value.
+    pub fn part(&self, span: Span) -> &[u8] {
+        &self.text[span.start as usize..span.end as usize]
+    }
+
+    pub fn fields(&self, record: &Record) -> &[Field] {
+        let first = record.first_field as usize;
+        &self.fields[first..first + usize::from(record.field_count)]
+    }
+
+    /// The last field of this name: a later one stands for an earlier one.
+    pub fn field(&self, record: &Record, name: &str) -> Option<&Field> {
+        let fields = self.fields(record).iter().rev();
+        fields
+            .into_iter()
+            .find(|field| self.part(field.name) == name.as_bytes())
+    }
+
     /// The line without its end.
     pub fn line(&self, record: &Record) -> &[u8] {
         &self.text[record.start as usize..record.end as usize]
@@ -92,7 +157,9 @@ impl Batch {
 
     /// What the batch costs while it is held, for the memory budget.
     pub fn memory(&self) -> usize {
-        self.text.capacity() + self.records.capacity() * size_of::<Record>()
+        self.text.capacity()
+            + self.records.capacity() * size_of::<Record>()
+            + self.fields.capacity() * size_of::<Field>()
     }
 }
 

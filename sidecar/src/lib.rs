@@ -14,6 +14,7 @@ pub mod logging;
 pub mod metrics;
 mod positions;
 pub mod process;
+mod processing;
 mod reading;
 pub mod references;
 pub mod sending;

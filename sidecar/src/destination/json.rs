@@ -7,18 +7,24 @@
 
 use jiff::Timestamp;
 
-use super::attributes::{FILE_NAME, FILE_OFFSET, FILE_PATH, PARTIAL, TRUNCATED};
+use super::attributes::{FILE_NAME, FILE_OFFSET, FILE_PATH, PARTIAL, SEVERITY, TRUNCATED, UNPARSED};
 use super::text::{Line, Lines};
-use crate::batch::{Batch, Origin, Record};
+use crate::batch::{Batch, Field, FieldKind, Origin, Record};
+use crate::processing::severity_name;
+
+const TIMESTAMP: &str = "timestamp";
+const BODY: &str = "body";
 
 /// The records with these indexes, a line each.
 pub(super) fn encode(batch: &Batch, records: &[u32], max_record_bytes: usize) -> Vec<u8> {
     let lines = Lines::new(batch, max_record_bytes);
     let files: Vec<Vec<u8>> = batch.files.iter().map(|file| file_members(&file.origin)).collect();
+    let names: Vec<Vec<&str>> = batch.files.iter().map(|file| file_names(&file.origin)).collect();
     let mut clock = Clock::default();
     let mut out = Vec::with_capacity(estimate(batch, records, &files));
     for record in records.iter().map(|index| &batch.records[*index as usize]) {
         write_record(&mut out, record, &lines.get(record), &mut clock);
+        write_fields(&mut out, batch.fields(record), &lines, &names[record.file as usize]);
         out.extend_from_slice(&files[record.file as usize]);
     }
     out
@@ -33,16 +39,49 @@ fn estimate(batch: &Batch, records: &[u32], files: &[Vec<u8>]) -> usize {
 fn write_record(out: &mut Vec<u8>, record: &Record, line: &Line<'_>, clock: &mut Clock) {
     out.extend_from_slice(b"{\"timestamp\":\"");
     clock.write(out, record.time);
-    out.extend_from_slice(b"\",\"body\":");
+    out.push(b'"');
+    if let Some(severity) = record.severity {
+        write_key(out, SEVERITY);
+        write_string(out, severity_name(severity));
+    }
+    out.extend_from_slice(b",\"body\":");
     write_string(out, &line.text);
     write_key(out, FILE_OFFSET);
     write_digits(out, record.offset, 1);
-    for (mark, set) in [(PARTIAL, record.marks.partial), (TRUNCATED, line.truncated)] {
+    let marks = [
+        (PARTIAL, record.marks.partial),
+        (TRUNCATED, line.truncated),
+        (UNPARSED, record.marks.unparsed),
+    ];
+    for (mark, set) in marks {
         if set {
             write_key(out, mark);
             out.extend_from_slice(b"true");
         }
     }
+}
+
+/// What the record says about itself, under its own names; `fields.` stands before a name that is taken.
+fn write_fields(out: &mut Vec<u8>, fields: &[Field], lines: &Lines<'_>, taken: &[&str]) {
+    const OWN: [&str; 7] = [TIMESTAMP, SEVERITY, BODY, FILE_OFFSET, PARTIAL, TRUNCATED, UNPARSED];
+    for field in fields {
+        let name = lines.part(field.name);
+        if OWN.iter().chain(taken).any(|own| *own == name) {
+            write_key(out, &format!("fields.{name}"));
+        } else {
+            write_key(out, &name);
+        }
+        let value = lines.part(field.value);
+        match field.kind {
+            FieldKind::Text => write_string(out, &value),
+            FieldKind::Json => out.extend_from_slice(value.as_bytes()),
+        }
+    }
+}
+
+fn file_names(origin: &Origin) -> Vec<&str> {
+    let resource = origin.resource.iter().map(|(name, _)| name.as_str());
+    [FILE_PATH, FILE_NAME].into_iter().chain(resource).collect()
 }
 
 /// The members that all records of a file share, and the end of the line.
@@ -68,7 +107,7 @@ fn write_key(out: &mut Vec<u8>, name: &str) {
 }
 
 /// RFC 8259 section 7: quotes, backslashes and control characters are escaped, all else is copied in runs.
-pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut rest = text.as_bytes();
     out.push(b'"');

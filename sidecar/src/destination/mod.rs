@@ -18,6 +18,8 @@ use bytes::Bytes;
 use pipeline::destination::{Kind, LineFormat};
 
 pub(crate) use answer::{of_request_error, of_words, stored};
+pub(crate) use attributes::of_file as attribute_of_file;
+pub(crate) use json::write_string as write_json_string;
 pub use limits::Limits;
 
 use crate::batch::{Answer, Batch};

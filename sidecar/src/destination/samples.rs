@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::batch::{Batch, FileRange, Marks, Origin, Record};
+use crate::batch::{Batch, Clock, FileRange, Marks, Origin, Record};
 
 pub(crate) fn origin(name: &str) -> Arc<Origin> {
     Arc::new(Origin {
@@ -20,16 +20,27 @@ pub(crate) fn origin(name: &str) -> Arc<Origin> {
 /// Lines of one file, a nanosecond apart, beginning at 2026-11-01T00:00:00Z.
 pub(crate) fn batch(lines: &[&[u8]]) -> Batch {
     let mut batch = Batch {
-        sequence: 0,
-        text: Vec::new(),
-        records: Vec::new(),
         files: vec![FileRange {
             origin: origin("access.log"),
             bytes: 0..0,
         }],
+        ..Batch::default()
     };
     for line in lines {
         push(&mut batch, 0, line);
+    }
+    batch
+}
+
+/// Three lines of two files, by turns.
+pub(crate) fn two_files() -> Batch {
+    let mut batch = batch(&[]);
+    batch.files.push(FileRange {
+        origin: origin("error.log"),
+        bytes: 0..0,
+    });
+    for (file, line) in [(0, "a"), (1, "b"), (0, "c")] {
+        push(&mut batch, file, line.as_bytes());
     }
     batch
 }
@@ -50,6 +61,10 @@ pub(crate) fn push(batch: &mut Batch, file: u32, line: &[u8]) {
         offset,
         source_bytes: end - start + 1,
         time: 1_793_491_200_000_000_000 + i64::try_from(batch.records.len()).unwrap(),
+        clock: Clock::Reading,
+        first_field: 0,
+        field_count: 0,
+        severity: None,
         marks: Marks::default(),
     });
 }

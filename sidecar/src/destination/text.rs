@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::batch::{Batch, Record};
+use crate::batch::{Batch, Record, Span};
 
 /// The lines of a batch as text. Whether all of it is valid is found out once, so that the common case costs a scan and
 /// no copy.
@@ -27,6 +27,17 @@ impl<'a> Lines<'a> {
             batch,
             valid: std::str::from_utf8(&batch.text).ok(),
             max_bytes,
+        }
+    }
+
+    /// A name or a value.
+    pub(super) fn part(&self, span: Span) -> Cow<'a, str> {
+        match self
+            .valid
+            .and_then(|valid| valid.get(span.start as usize..span.end as usize))
+        {
+            Some(text) => Cow::Borrowed(text),
+            None => String::from_utf8_lossy(self.batch.part(span)),
         }
     }
 

@@ -63,6 +63,8 @@ pub(crate) enum NextLine {
     Long,
     /// It had no end when the file had this size.
     Unterminated { size: u64 },
+    /// It belongs to a group that might have gone on when the file had this size.
+    OpenGroup { size: u64 },
     /// It has waited long enough for its end.
     Overdue,
 }

@@ -6,6 +6,9 @@ use memchr::memchr;
 use rustix::io::Errno;
 
 use crate::batch::{Batch, FileRange, Record};
+use crate::metrics::Amount;
+use crate::processing::grouping::{GroupState, Grouping};
+use crate::processing::{Memory, Program, Scratch, Tally};
 use crate::reading::lines::{self, Input, TIME_STEP, Tail};
 
 use super::cursor::{Cursor, CursorId, NextLine, Position};
@@ -30,6 +33,8 @@ pub(crate) struct OpenBatch {
 pub(crate) struct Share {
     pub(crate) cursor: CursorId,
     pub(crate) records: u64,
+    /// Those of the records that were left out, by reason: filtered, sampled, rate-limited.
+    pub(crate) filtered: [Amount; 3],
     last_record: Option<usize>,
     /// Where the cursor is when this is settled.
     pub(crate) position: Position,
@@ -43,12 +48,22 @@ pub(crate) struct Allowance {
     pub(crate) max_line: usize,
 }
 
+/// What turns lines into records; without a program they are records as they are.
+#[derive(Debug)]
+pub(crate) struct Processing<'a> {
+    pub(crate) grouping: Option<&'a Grouping>,
+    pub(crate) program: Option<&'a Program>,
+    pub(crate) memory: &'a mut Memory,
+    pub(crate) scratch: &'a mut Scratch,
+}
+
 /// Lines that were taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) bytes: u64,
     pub(crate) records: u64,
     pub(crate) truncated: u64,
+    pub(crate) unparsed: u64,
 }
 
 /// What one reading came to.
@@ -68,16 +83,14 @@ pub(crate) enum Progress {
 }
 
 impl OpenBatch {
-    pub(crate) fn new(sequence: u64, mut text: Vec<u8>, mut records: Vec<Record>) -> Self {
-        text.clear();
-        records.clear();
+    /// `buffers` is a batch that came back.
+    pub(crate) fn new(sequence: u64, mut buffers: Batch) -> Self {
+        buffers.text.clear();
+        buffers.records.clear();
+        buffers.fields.clear();
+        buffers.files.clear();
         Self {
-            batch: Batch {
-                sequence,
-                text,
-                records,
-                files: Vec::new(),
-            },
+            batch: Batch { sequence, ..buffers },
             shares: Vec::new(),
         }
     }
@@ -93,9 +106,12 @@ impl OpenBatch {
         cursor: &mut Cursor,
         file: &mut File,
         allowance: Allowance,
+        processing: &mut Processing<'_>,
     ) -> Result<Progress, Errno> {
         let available = file.size.saturating_sub(cursor.read);
-        if available == 0 || cursor.next_line == (NextLine::Unterminated { size: file.size }) {
+        let size = file.size;
+        let waits = [NextLine::Unterminated { size }, NextLine::OpenGroup { size }];
+        if available == 0 || waits.contains(&cursor.next_line) {
             return Ok(Progress::Waits);
         }
         if !is_continued(cursor, file)? {
@@ -116,12 +132,17 @@ impl OpenBatch {
         } else {
             Tail::Wait
         };
-        let progress = self.take(id, cursor, file, (from, allowance.max_line, tail));
+        let ends_with_line = self.batch.text.last() == Some(&b'\n');
+        let progress = self.take(id, cursor, file, (from, allowance.max_line, tail), processing);
         if let Some(progress) = progress {
             return Ok(progress);
         }
         if reached_end {
-            cursor.next_line = NextLine::Unterminated { size: file.size };
+            cursor.next_line = if ends_with_line {
+                NextLine::OpenGroup { size }
+            } else {
+                NextLine::Unterminated { size }
+            };
             return Ok(Progress::Waits);
         }
         if got < wanted {
@@ -132,7 +153,7 @@ impl OpenBatch {
             return Ok(Progress::Full);
         }
         cursor.next_line = NextLine::Long;
-        self.read(id, cursor, file, allowance)
+        self.read(id, cursor, file, allowance, processing)
     }
 
     /// Makes lines of the raw bytes at the end of the text. `None` when there is no complete one.
@@ -142,14 +163,19 @@ impl OpenBatch {
         cursor: &mut Cursor,
         file: &mut File,
         (from, max_line, tail): (usize, usize, Tail),
+        processing: &mut Processing<'_>,
     ) -> Option<Progress> {
         let raw = &self.batch.text[from..];
         let consumed = lines::consumable(raw, cursor.state, max_line, tail);
+        let consumed = processing.whole_groups(&raw[..consumed], max_line, tail);
         file.keep_head(cursor.read, &raw[..consumed]);
         cursor.remember(&raw[..consumed]);
         if consumed == 0 {
             self.batch.text.truncate(from);
             return None;
+        }
+        if processing.grouping.is_some() {
+            self.batch.text.truncate(from + consumed);
         }
         let share = self.share(id, cursor);
         let before = self.batch.records.len();
@@ -163,17 +189,20 @@ impl OpenBatch {
             tail,
         };
         let output = lines::split(&mut self.batch.text, &mut self.batch.records, input, cursor.state);
+        processing.group(&mut self.batch.records, before, cursor.read);
+        let records = (self.batch.records.len() - before) as u64;
+        let tally = processing.run(&mut self.batch, (from, before));
         cursor.read += output.consumed as u64;
         cursor.state = output.state;
         cursor.next_time = output.time;
         cursor.next_line = NextLine::Unknown;
-        let records = (self.batch.records.len() - before) as u64;
-        self.account(share, cursor, records);
+        self.account(share, cursor, records, &tally);
         Some(Progress::Read {
             piece: Piece {
                 bytes: output.consumed as u64,
                 records,
                 truncated: output.truncated,
+                unparsed: tally.unparsed,
             },
             more: cursor.read < file.size,
         })
@@ -193,20 +222,70 @@ impl OpenBatch {
         self.shares.push(Share {
             cursor: id,
             records: 0,
+            filtered: <[Amount; 3]>::default(),
             last_record: None,
             position: cursor.position(),
         });
         self.shares.len() - 1
     }
 
-    fn account(&mut self, share: usize, cursor: &Cursor, records: u64) {
-        self.batch.files[share].bytes.end = cursor.read;
-        let share = &mut self.shares[share];
+    fn account(&mut self, index: usize, cursor: &Cursor, records: u64, tally: &Tally) {
+        self.batch.files[index].bytes.end = cursor.read;
+        let share = &mut self.shares[index];
         share.records += records;
-        if records > 0 {
+        for (total, amount) in share.filtered.iter_mut().zip(tally.filtered) {
+            total.records += amount.records;
+            total.bytes += amount.bytes;
+        }
+        let last = self.batch.records.last();
+        if last.is_some_and(|record| record.file as usize == index) {
             share.last_record = self.batch.records.len().checked_sub(1);
         }
         share.position = cursor.position();
+    }
+}
+
+impl Processing<'_> {
+    /// How much of the raw bytes belongs to groups that are complete, as far as it can be told.
+    fn whole_groups(&mut self, raw: &[u8], longest: usize, tail: Tail) -> usize {
+        let Some(grouping) = self.grouping else {
+            return raw.len();
+        };
+        let groups = grouping.scan(raw, longest, &mut self.scratch.starts);
+        match (groups.state, tail) {
+            (GroupState::Open, Tail::Wait) => groups.last,
+            (GroupState::Complete, _) | (_, Tail::Ship) => raw.len(),
+        }
+    }
+
+    /// Makes one record of the lines of each group, which were read at `offset`. Their texts stand one after the other.
+    fn group(&mut self, records: &mut Vec<Record>, first: usize, offset: u64) {
+        if self.grouping.is_none() {
+            return;
+        }
+        let mut kept = first;
+        for index in first..records.len() {
+            let record = records[index];
+            let start = usize::try_from(record.offset - offset).unwrap_or(usize::MAX);
+            if index == first || self.scratch.starts.binary_search(&start).is_ok() {
+                records[kept] = record;
+                kept += 1;
+            } else {
+                let group = &mut records[kept - 1];
+                group.end = record.end;
+                group.source_bytes = group.source_bytes.saturating_add(record.source_bytes);
+                group.marks.truncated |= record.marks.truncated;
+                group.marks.partial |= record.marks.partial;
+            }
+        }
+        records.truncate(kept);
+    }
+
+    fn run(&mut self, batch: &mut Batch, from: (usize, usize)) -> Tally {
+        let program = self
+            .program
+            .map(|program| program.run(batch, from, self.memory, self.scratch));
+        program.unwrap_or_default()
     }
 }
 

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use pipeline::glob::PatternError;
 
 use crate::batch::Origin;
+use crate::processing::grouping::Grouping;
+use crate::processing::{ProcessingError, Program};
 use crate::reading::facts::FileKey;
 use crate::reading::volume::{Refusal, Volume};
 use crate::reading::walk::Walk;
+use pipeline::Transform;
 
 use super::files::FileId;
 use super::open_batch::Piece;
@@ -21,6 +24,12 @@ pub(crate) struct SourceId(pub(crate) u32);
 pub(crate) struct Source {
     pub(crate) id: SourceId,
     pub(crate) config: pipeline::Source,
+    /// Of its pipeline.
+    pub(crate) transforms: Vec<Transform>,
+    /// What both come to; none where lines are shipped as they are.
+    pub(crate) program: Option<Arc<Program>>,
+    /// None where each line is a record.
+    pub(crate) grouping: Option<Arc<Grouping>>,
     /// Attributes of every record, sorted by name.
     pub(crate) resource: Vec<(String, String)>,
     pub(crate) walk: Walk,
@@ -30,6 +39,18 @@ pub(crate) struct Source {
     pub(crate) walked: Walked,
     /// Bytes on each mounted volume.
     pub(crate) usage: Vec<u64>,
+}
+
+/// A reason of `source_errors_total`: lines that aren't of their format.
+const UNPARSED: &str = "unparsed";
+
+/// A source's settings that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    #[error("paths: {0}")]
+    Paths(#[from] PatternError),
+    #[error("{0}")]
+    Processing(#[from] ProcessingError),
 }
 
 /// Whether the source's directories were walked.
@@ -69,12 +90,16 @@ impl Source {
     pub(crate) fn new(
         id: SourceId,
         config: pipeline::Source,
+        transforms: &[Transform],
         resource: Vec<(String, String)>,
-    ) -> Result<Self, PatternError> {
+    ) -> Result<Self, SourceError> {
         Ok(Self {
             id,
             walk: Walk::new(&config)?,
+            program: Program::new(&config, transforms)?.map(Arc::new),
+            grouping: Grouping::new(&config)?.map(Arc::new),
             config,
+            transforms: transforms.to_vec(),
             resource,
             tails: HashMap::new(),
             unreadable: BTreeMap::new(),
@@ -87,6 +112,7 @@ impl Source {
     /// Takes over new settings; files and counters stay. Returns the files that don't match any more.
     pub(crate) fn change(&mut self, new: Self) -> Vec<FileId> {
         (self.config, self.resource, self.walk) = (new.config, new.resource, new.walk);
+        (self.transforms, self.program, self.grouping) = (new.transforms, new.program, new.grouping);
         self.walked = Walked::Stale;
         let mut left = Vec::new();
         for (id, tail) in &mut self.tails {
@@ -147,6 +173,9 @@ impl Source {
             // A piece that is new only in part was read in another division into lines; its share is as good as exact.
             self.read.records += (piece.records * fresh).div_ceil(piece.bytes);
             self.read.truncated_lines += piece.truncated;
+            if piece.unparsed > 0 {
+                *self.read.errors.entry(UNPARSED).or_default() += piece.unparsed;
+            }
         }
     }
 }

@@ -71,7 +71,9 @@ impl Engine {
             let resource = merge([resource, &self.options.resource, &config.resource]);
             let known = known.map(|index| &self.running[index].sources);
             let known = known.and_then(|sources| sources.iter().find(|source| source.config.name == config.name));
-            if known.is_some_and(|known| known.config == *config && known.resource == resource) {
+            if known.is_some_and(|known| {
+                known.config == *config && known.transforms == pipeline.transforms && known.resource == resource
+            }) {
                 sources.push(None);
                 continue;
             }
@@ -81,8 +83,8 @@ impl Engine {
                 self.next_source += 1;
                 SourceId(self.next_source)
             };
-            let built = Source::new(id, config.clone(), resource);
-            sources.push(Some(built.map_err(|error| format!("sources[{at}].paths: {error}"))?));
+            let built = Source::new(id, config.clone(), &pipeline.transforms, resource);
+            sources.push(Some(built.map_err(|error| format!("sources[{at}].{error}"))?));
         }
         Ok(sources)
     }

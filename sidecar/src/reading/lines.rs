@@ -5,7 +5,7 @@
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-use crate::batch::{Marks, Record};
+use crate::batch::{Clock, Marks, Record};
 
 /// What the next byte of a file belongs to. It is kept with the position, so that a restart in the middle of a line
 /// goes on as the process before would have.
@@ -134,6 +134,10 @@ impl Splitter<'_> {
                 offset: self.input.offset + (start - self.input.from) as u64,
                 source_bytes: narrow(end + 1 - start),
                 time: self.time,
+                clock: Clock::Reading,
+                first_field: 0,
+                field_count: 0,
+                severity: None,
                 marks: Marks::default(),
             });
             self.time += TIME_STEP;
@@ -217,7 +221,15 @@ impl Splitter<'_> {
             offset: self.input.offset + (self.read - self.input.from) as u64,
             source_bytes: narrow(raw + self.lead),
             time: self.time,
-            marks: Marks { truncated, partial },
+            clock: Clock::Reading,
+            first_field: 0,
+            field_count: 0,
+            severity: None,
+            marks: Marks {
+                truncated,
+                partial,
+                ..Marks::default()
+            },
         });
         self.previous = Some(self.records.len() - 1);
         self.time += TIME_STEP;
@@ -251,10 +263,12 @@ mod tests {
     const PARTIAL: Marks = Marks {
         truncated: false,
         partial: true,
+        unparsed: false,
     };
     const TRUNCATED: Marks = Marks {
         truncated: true,
         partial: false,
+        unparsed: false,
     };
 
     fn input(max_line: usize, tail: Tail) -> Input {

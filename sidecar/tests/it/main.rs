@@ -10,6 +10,7 @@ mod harness;
 mod lifecycle;
 #[cfg(test)]
 mod polling;
+mod processing;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]

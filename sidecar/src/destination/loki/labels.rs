@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::Origin;
+use super::{Batch, Origin};
+use crate::batch::Record;
 use crate::destination::attributes::{self, SERVICE_NAME};
 
 const SERVICE_LABEL: &str = "service_name";
@@ -30,12 +31,31 @@ impl Labels {
         Self { fields }
     }
 
-    /// The stream of a file's records, in Prometheus' notation: `{app="server", service_name="shop"}`.
-    pub(super) fn of(&self, origin: &Origin) -> String {
-        let mut set = String::from("{");
+    /// The fields that have to be asked for of each record of a file.
+    pub(super) fn of_records<'a>(&'a self, origin: &'a Origin) -> impl Iterator<Item = &'a str> {
+        let fields = self.fields.values().map(String::as_str);
+        fields.filter(|field| attributes::of_file(origin, field).is_none())
+    }
+
+    /// What the labels of all records of a file have in common.
+    pub(super) fn of_file(&self, origin: &Origin) -> String {
+        let mut set = String::new();
         for (label, field) in &self.fields {
             if let Some(value) = attributes::of_file(origin, field) {
                 write_pair(&mut set, label, value);
+            }
+        }
+        set
+    }
+
+    /// The stream of a record, in Prometheus' notation: `{app="server", service_name="shop"}`.
+    pub(super) fn of(&self, batch: &Batch, record: &Record) -> String {
+        let mut set = String::from("{");
+        for (label, field) in &self.fields {
+            if let Some(value) = attributes::of_file(batch.origin(record), field) {
+                write_pair(&mut set, label, value);
+            } else if let Some(value) = attributes::of_record(batch, record, field) {
+                write_pair(&mut set, label, &value);
             }
         }
         if set.len() == 1 {
@@ -48,7 +68,7 @@ impl Labels {
 
 /// The value is quoted as Go quotes strings.
 fn write_pair(set: &mut String, label: &str, value: &str) {
-    if set.len() > 1 {
+    if !(set.is_empty() || set.ends_with('{')) {
         set.push_str(", ");
     }
     set.push_str(label);
@@ -97,16 +117,18 @@ mod tests {
 
     #[test]
     fn a_stream_is_named_by_its_service_unless_told_otherwise() {
-        let origin = samples::origin("access.log");
-        assert_eq!(labels(&[]).of(&origin), r#"{service_name="server"}"#);
+        let batch = samples::batch(&[b"x"]);
+        let of = |labels: Labels| labels.of(&batch, &batch.records[0]);
+        assert_eq!(of(labels(&[])), r#"{service_name="server"}"#);
         let own = labels(&[("pod", "k8s.pod.name"), ("file", "log.file.name"), ("none", "missing")]);
-        assert_eq!(own.of(&origin), r#"{file="access.log", pod="server-0"}"#);
+        assert_eq!(of(own), r#"{file="access.log", pod="server-0"}"#);
     }
 
     #[test]
     fn a_stream_always_has_a_label() {
+        let batch = samples::batch(&[b"x"]);
         assert_eq!(
-            labels(&[("none", "missing")]).of(&samples::origin("a")),
+            labels(&[("none", "missing")]).of(&batch, &batch.records[0]),
             r#"{service_name="unknown_service"}"#
         );
     }
@@ -115,15 +137,10 @@ mod tests {
     fn values_are_quoted_and_cut() {
         let mut origin = std::sync::Arc::into_inner(samples::origin("a")).unwrap();
         origin.path = "a\"b\\c\nd\u{1}é".to_owned();
-        assert_eq!(
-            labels(&[("p", "log.file.path")]).of(&origin),
-            "{p=\"a\\\"b\\\\c\\nd\\x01é\"}"
-        );
+        let labels = labels(&[("p", "log.file.path")]);
+        assert_eq!(labels.of_file(&origin), "p=\"a\\\"b\\\\c\\nd\\x01é\"");
         origin.path = "é".repeat(2000);
-        assert_eq!(
-            labels(&[("p", "log.file.path")]).of(&origin).len(),
-            "{p=\"\"}".len() + MAX_VALUE_BYTES
-        );
+        assert_eq!(labels.of_file(&origin).len(), "p=\"\"".len() + MAX_VALUE_BYTES);
     }
 
     #[test]
@@ -139,8 +156,8 @@ mod tests {
         }
         let twice = labels(&[("a.b", "log.file.name"), ("a-b", "log.file.path")]);
         assert_eq!(
-            twice.of(&samples::origin("x")),
-            r#"{a_b="/var/log/x"}"#,
+            twice.of_file(&samples::origin("x")),
+            r#"a_b="/var/log/x""#,
             "one of the two, always the same"
         );
     }

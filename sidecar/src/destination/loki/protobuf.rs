@@ -12,7 +12,7 @@
 
 use super::labels::sanitise;
 use crate::batch::{Batch, Origin, Record};
-use crate::destination::attributes::{self, FILE_OFFSET, PARTIAL, TRUNCATED};
+use crate::destination::attributes::{self, FILE_OFFSET, PARTIAL, TRUNCATED, UNPARSED};
 use crate::destination::text::{Line, Lines};
 
 /// A push request without streams: no bytes, so all that snappy writes is their number.
@@ -28,8 +28,6 @@ const VARINT: u8 = 0;
 pub(super) struct Encoder {
     /// Structured metadata: the name as sent, the field it comes from.
     metadata: Vec<(String, String)>,
-    /// `log.file.offset` as sent, if it is asked for.
-    offset: Option<String>,
     message: Vec<u8>,
     block: Vec<u8>,
     snappy: snap::raw::Encoder,
@@ -45,13 +43,8 @@ impl std::fmt::Debug for Encoder {
 
 impl Encoder {
     pub(super) fn new(metadata: &[String]) -> Self {
-        let (per_record, per_file): (Vec<_>, Vec<_>) = metadata.iter().partition(|field| *field == FILE_OFFSET);
         Self {
-            metadata: per_file
-                .into_iter()
-                .map(|field| (sanitise(field), field.clone()))
-                .collect(),
-            offset: per_record.first().map(|field| sanitise(field)),
+            metadata: metadata.iter().map(|field| (sanitise(field), field.clone())).collect(),
             message: Vec::new(),
             block: Vec::new(),
             snappy: snap::raw::Encoder::new(),
@@ -73,46 +66,65 @@ impl Encoder {
     /// Returns where in the buffer the request begins.
     fn write_request(&mut self, batch: &Batch, records: &[u32], labels: &str, max_record_bytes: usize) -> usize {
         let lines = Lines::new(batch, max_record_bytes);
-        let files: Vec<Vec<u8>> = batch
-            .files
-            .iter()
-            .map(|file| self.file_metadata(&file.origin))
-            .collect();
         let mut out = std::mem::take(&mut self.message);
+        let files: Vec<FileMetadata<'_>> = batch.files.iter().map(|file| self.of_file(&file.origin)).collect();
         out.clear();
         out.resize(HEADER_ROOM, 0);
         write_bytes(&mut out, 1, labels.as_bytes());
         let mut own = Vec::new();
         for record in records.iter().map(|index| &batch.records[*index as usize]) {
             let line = lines.get(record);
+            let file = &files[record.file as usize];
             own.clear();
-            self.write_own_metadata(&mut own, record, &line);
-            write_entry(&mut out, record.time, &line.text, [&files[record.file as usize], &own]);
+            file.write_rest(&mut own, batch, record);
+            write_marks(&mut own, record, &line);
+            write_entry(&mut out, record.time, &line.text, [&file.written, &own]);
         }
         let start = write_header(&mut out);
         self.message = out;
         start
     }
 
-    fn file_metadata(&self, origin: &Origin) -> Vec<u8> {
-        let mut out = Vec::new();
+    fn of_file(&self, origin: &Origin) -> FileMetadata<'_> {
+        let (mut written, mut rest) = (Vec::new(), Vec::new());
         for (name, field) in &self.metadata {
-            if let Some(value) = attributes::of_file(origin, field) {
-                write_pair(&mut out, name, value);
+            match attributes::of_file(origin, field) {
+                Some(value) => write_pair(&mut written, name, value),
+                None => rest.push((name.as_str(), field.as_str())),
             }
         }
-        out
+        FileMetadata { written, rest }
     }
+}
 
-    fn write_own_metadata(&self, out: &mut Vec<u8>, record: &Record, line: &Line<'_>) {
-        if let Some(name) = &self.offset {
-            write_pair(out, name, &record.offset.to_string());
-        }
-        for (mark, set) in [(PARTIAL, record.marks.partial), (TRUNCATED, line.truncated)] {
-            if set {
-                write_pair(out, &sanitise(mark), "true");
+/// The structured metadata of a file's records.
+struct FileMetadata<'a> {
+    /// What is the same for all of them.
+    written: Vec<u8>,
+    /// Name and field of what only a record can say.
+    rest: Vec<(&'a str, &'a str)>,
+}
+
+impl FileMetadata<'_> {
+    fn write_rest(&self, out: &mut Vec<u8>, batch: &Batch, record: &Record) {
+        for (name, field) in &self.rest {
+            if *field == FILE_OFFSET {
+                write_pair(out, name, &record.offset.to_string());
+            } else if let Some(value) = attributes::of_record(batch, record, field) {
+                write_pair(out, name, &value);
             }
         }
+    }
+}
+
+fn write_marks(out: &mut Vec<u8>, record: &Record, line: &Line<'_>) {
+    let marks = [
+        (PARTIAL, record.marks.partial),
+        (TRUNCATED, line.truncated),
+        (UNPARSED, record.marks.unparsed),
+    ];
+    for (mark, _) in marks.into_iter().filter(|(_, set)| *set) {
+        write_pair(out, &sanitise(mark), "true");
     }
 }
 

@@ -6,11 +6,14 @@ use std::time::Instant;
 use crate::batch::Settled;
 
 use super::super::cursor::NextLine;
-use super::super::open_batch::{Allowance, Progress, QUANTUM};
+use super::super::open_batch::{Allowance, Processing, Progress, QUANTUM};
 use super::{Cursor, CursorId, File, FileId, Files, InFlight, Lane, Now, OpenBatch, Saved, Source};
 
 /// A batch with less room than this is full.
 const LEAST_ROOM: usize = 1 << 10;
+/// So much is read in one turn, then everything else has its turn: where nearly all records are left out no full window
+/// ends the reading.
+const MOST_OF_A_TURN: u64 = 32 << 20;
 /// Batches of a destination are never smaller than this, whatever the budget.
 const LEAST_BATCH: usize = 64 << 10;
 
@@ -42,12 +45,15 @@ enum Filled {
     Drained,
     /// The batch is to leave before more is read.
     Full,
+    /// There is more, for the next turn.
+    Paused,
 }
 
 impl Lane {
     /// Reads what there is and hands over what is full or due, as far as window and memory allow.
     pub(crate) fn pump(&mut self, turn: &mut Turn<'_>) {
         self.ship_unterminated(turn);
+        self.read_in_turn = 0;
         while self.successor.is_none() && self.in_flight.len() < self.limits.window {
             match self.fill(turn) {
                 Filled::Full if self.open.is_some() => self.send(turn),
@@ -70,6 +76,8 @@ impl Lane {
             .flatten();
         let lines = self.waiting.iter().filter_map(|id| self.ships_at(*id, sources, files));
         let successor = self.successor.as_ref().map(|next| next.until);
+        let paused = (self.read_in_turn >= MOST_OF_A_TURN).then(Instant::now);
+        let batch = batch.into_iter().chain(paused);
         batch.into_iter().chain(lines).chain(successor).min()
     }
 
@@ -91,6 +99,9 @@ impl Lane {
             let Some(&id) = self.queue.front() else {
                 return Filled::Drained;
             };
+            if self.read_in_turn >= MOST_OF_A_TURN {
+                return Filled::Paused;
+            }
             let used = self.open.as_ref().map_or(0, |open| open.batch.text.len());
             let is_large = self
                 .open
@@ -128,12 +139,20 @@ impl Lane {
         };
         let open = self.open.get_or_insert_with(|| {
             self.sequence += 1;
-            let (text, records) = self.spare.pop().unwrap_or_default();
-            OpenBatch::new(self.sequence, text, records)
+            OpenBatch::new(self.sequence, self.spare.pop().unwrap_or_default())
         });
         let longest = usize::try_from(source.config.max_line_bytes.as_bytes()).unwrap_or(usize::MAX);
         let max_line = longest.min(self.limits.max_record_bytes).min(max_bytes);
-        let outcome = read_guarded(open, (id, cursor), file, Allowance { room, max_line });
+        let Some(flow) = self.flows.get_mut(&cursor.source) else {
+            return Filled::Drained;
+        };
+        let mut processing = Processing {
+            grouping: source.grouping.as_deref(),
+            program: source.program.as_deref(),
+            memory: &mut flow.memory,
+            scratch: &mut self.scratch,
+        };
+        let outcome = read_guarded(open, (id, cursor), file, Allowance { room, max_line }, &mut processing);
         self.waiting.remove(&id);
         cursor.queued = false;
         match outcome {
@@ -143,6 +162,7 @@ impl Lane {
             }
             Ok(Progress::Read { piece, more }) => {
                 file.error = None;
+                self.read_in_turn += piece.bytes;
                 source.count(file_id, cursor.generation, (piece, cursor.read), turn.now.wall);
                 if more {
                     cursor.queued = true;
@@ -186,7 +206,17 @@ impl Lane {
         let cursor = self.cursors.get(&id)?;
         let source = sources.iter().find(|source| source.id == cursor.source)?;
         let file = files.get(cursor.file)?;
-        Some(file.grew_at + source.config.unterminated_after.to_std())
+        let flush_after = source
+            .config
+            .multiline
+            .as_ref()
+            .map(|multiline| multiline.flush_after.to_std());
+        let unterminated_after = source.config.unterminated_after.to_std();
+        let wait = match (cursor.next_line, flush_after) {
+            (NextLine::OpenGroup { .. }, Some(flush_after)) => flush_after,
+            _ => unterminated_after.max(flush_after.unwrap_or_default()),
+        };
+        Some(file.grew_at + wait)
     }
 
     fn send(&mut self, turn: &mut Turn<'_>) {
@@ -224,13 +254,15 @@ fn read_guarded(
     (id, cursor): (CursorId, &mut Cursor),
     file: &mut File,
     allowance: Allowance,
+    processing: &mut Processing<'_>,
 ) -> Result<Progress, String> {
-    let lengths = (open.batch.text.len(), open.batch.records.len());
-    let outcome = catch_unwind(AssertUnwindSafe(|| open.read(id, cursor, file, allowance)));
+    let lengths = (open.batch.text.len(), open.batch.records.len(), open.batch.fields.len());
+    let outcome = catch_unwind(AssertUnwindSafe(|| open.read(id, cursor, file, allowance, processing)));
     outcome.map_or_else(
         |_| {
             open.batch.text.truncate(lengths.0);
             open.batch.records.truncate(lengths.1);
+            open.batch.fields.truncate(lengths.2);
             tracing::error!(path = %cursor.origin.path, offset = cursor.read, "a defect: reading panicked");
             Err("reading it failed by a defect of the sidecar".to_owned())
         },

@@ -16,9 +16,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::batch::{Batch, Record};
+use crate::batch::Batch;
 use crate::destination::Limits;
 use crate::positions::{FilePosition, FlowKey};
+use crate::processing::{Memory, Scratch};
 use crate::sending::{Health, LaneHandle, LaneId};
 
 use super::account::{Account, Loss};
@@ -60,6 +61,8 @@ struct Successor {
 pub(crate) struct Flow {
     pub(crate) key: FlowKey,
     pub(crate) account: Account,
+    /// What the source's program remembers on this way.
+    pub(crate) memory: Memory,
 }
 
 #[derive(Debug)]
@@ -87,10 +90,12 @@ pub(crate) struct Lane {
     open: Option<OpenBatch>,
     in_flight: BTreeMap<u64, InFlight>,
     /// Buffers that came back.
-    spare: Vec<(Vec<u8>, Vec<Record>)>,
+    spare: Vec<Batch>,
+    scratch: Scratch,
     sequence: u64,
     next_cursor: u64,
     sent_at: Option<Instant>,
+    read_in_turn: u64,
 }
 
 impl Lane {
@@ -110,9 +115,11 @@ impl Lane {
             open: None,
             in_flight: BTreeMap::new(),
             spare: Vec::new(),
+            scratch: Scratch::default(),
             sequence: 0,
             next_cursor: 0,
             sent_at: None,
+            read_in_turn: 0,
         }
     }
 
@@ -130,6 +137,7 @@ impl Lane {
         self.flows.entry(source.id).or_insert_with(|| Flow {
             key,
             account: Account::resume(saved.counters(key).unwrap_or_default()),
+            memory: Memory::default(),
         });
     }
 
@@ -220,11 +228,7 @@ impl Lane {
     pub(crate) fn memory(&self) -> usize {
         let in_flight: usize = self.in_flight.values().map(|batch| batch.memory).sum();
         let open = self.open.as_ref().map_or(0, |open| self.cost(&open.batch));
-        let spare: usize = self
-            .spare
-            .iter()
-            .map(|(text, records)| text.capacity() + records.capacity() * size_of::<Record>())
-            .sum();
+        let spare: usize = self.spare.iter().map(Batch::memory).sum();
         in_flight + open + spare
     }
 

@@ -20,7 +20,7 @@ impl Lane {
             self.settle_share(&batch, (index, share), &dropped, (files, saved, now));
         }
         if self.spare.len() < SPARES && !self.queue.is_empty() {
-            self.spare.push((batch.text, batch.records));
+            self.spare.push(batch);
         }
     }
 
@@ -106,6 +106,14 @@ fn outcome(batch: &Batch, (index, share): (usize, &Share), dropped: &[(usize, Dr
         stored.records = stored.records.saturating_sub(1);
         stored.bytes -= lost.bytes;
         outcome.lose(Loss::Dropped(cause), lost);
+    }
+    for (total, amount) in outcome.filtered.iter_mut().zip(share.filtered) {
+        *total = Amount {
+            records: amount.records,
+            bytes: amount.bytes.min(stored.bytes),
+        };
+        stored.records = stored.records.saturating_sub(total.records);
+        stored.bytes -= total.bytes;
     }
     outcome.acknowledged = stored;
     outcome

@@ -96,7 +96,7 @@ impl Bench {
         let path = dir.path().join("a.log");
         StdFile::create(&path).unwrap();
         let config = serde_json::json!({"name": "s", "paths": ["/var/log/a.log"]});
-        let mut source = Source::new(SourceId(1), serde_json::from_value(config).unwrap(), Vec::new()).unwrap();
+        let mut source = Source::new(SourceId(1), serde_json::from_value(config).unwrap(), &[], Vec::new()).unwrap();
         let fd = StdFile::open(&path).unwrap();
         let (facts, now) = (Facts::of(&fd).unwrap(), Now::read());
         let mut files = Files::default();

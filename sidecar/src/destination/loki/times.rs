@@ -1,0 +1,117 @@
+//! Times that Loki can tell apart. It drops an entry that equals another of its stream in time and text.
+//!
+//! What a line says about its time is seldom finer than a millisecond, so equal lines may have equal times: the digits
+//! that it doesn't say are filled with the line's place in its file. Then a time that another record of the stream has
+//! moves to the next free nanosecond. All of it depends on nothing but the batch, so a batch that is read again after a
+//! restart gets the same times.
+
+use std::collections::HashMap;
+
+use crate::batch::{Batch, Clock};
+
+/// Sets the times within each stream apart.
+pub(super) fn set_apart(batch: &mut Batch, streams: &[Vec<u32>]) {
+    let mut told_by_lines = false;
+    for record in &mut batch.records {
+        if record.clock == Clock::Line {
+            record.time = placed(record.time, record.offset);
+            told_by_lines = true;
+        }
+    }
+    // Times of reading rise within a file.
+    if told_by_lines || batch.files.len() > 1 {
+        for records in streams {
+            separate(batch, records);
+        }
+    }
+}
+
+/// The time with the digits that its line doesn't say filled from the offset.
+fn placed(time: i64, offset: u64) -> i64 {
+    let unit = [1_000_000_000, 1_000_000, 1_000]
+        .into_iter()
+        .find(|unit| time % unit == 0)
+        .unwrap_or(1);
+    let place = i64::try_from(offset % unit.unsigned_abs()).unwrap_or(0);
+    time.saturating_add(place)
+}
+
+fn separate(batch: &mut Batch, records: &[u32]) {
+    let mut taken = Taken::default();
+    for index in records {
+        let time = &mut batch.records[*index as usize].time;
+        *time = taken.take(*time);
+    }
+}
+
+/// The times in use, each with one to look at next. Paths are shortened on the way, so that two files that were read at
+/// the same moment, line for line a nanosecond apart, don't take quadratic time.
+#[derive(Default)]
+struct Taken {
+    next: HashMap<i64, i64>,
+}
+
+impl Taken {
+    /// The first free time from `wanted` on.
+    fn take(&mut self, wanted: i64) -> i64 {
+        let mut free = wanted;
+        // The last time there is leads to itself and may be shared.
+        while let Some(next) = self.next.get(&free).filter(|next| **next != free) {
+            free = *next;
+        }
+        let after = free.saturating_add(1);
+        let mut passed = wanted;
+        while let Some(next) = self.next.insert(passed, after).filter(|_| passed != free) {
+            passed = next;
+        }
+        free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::destination::samples;
+
+    fn times(batch: &Batch) -> Vec<i64> {
+        batch.records.iter().map(|record| record.time).collect()
+    }
+
+    #[test]
+    fn equal_times_of_two_files_are_set_apart_the_same_way_each_time() {
+        let mut batch = samples::two_files();
+        for (record, time) in batch.records.iter_mut().zip([5, 5, 6]) {
+            record.time = time;
+        }
+        let all = [samples::all(&batch)];
+        set_apart(&mut batch, &all);
+        assert_eq!(times(&batch), [5, 6, 7]);
+        set_apart(&mut batch, &all);
+        assert_eq!(times(&batch), [5, 6, 7]);
+    }
+
+    #[test]
+    fn equal_lines_with_equal_times_stay_apart_whatever_batch_they_are_in() {
+        let mut batch = samples::batch(&[b"same", b"same", b"same"]);
+        for (record, time) in batch
+            .records
+            .iter_mut()
+            .zip([7_000_000_000, 7_000_000_000, 7_000_123_456])
+        {
+            (record.time, record.clock) = (time, Clock::Line);
+        }
+        let all = [samples::all(&batch)];
+        set_apart(&mut batch, &all);
+        assert_eq!(times(&batch), [7_000_000_000, 7_000_000_005, 7_000_123_456]);
+    }
+
+    #[test]
+    fn two_large_files_read_at_the_same_moment_take_no_quadratic_time() {
+        let mut taken = Taken::default();
+        let mut times: Vec<i64> = (0..2).flat_map(|_| 0..200_000).map(|time| taken.take(time)).collect();
+        assert!(times[200_000..].is_sorted(), "the order within a file stays");
+        times.sort_unstable();
+        assert_eq!(times, (0..400_000).collect::<Vec<i64>>());
+        assert_eq!((taken.take(i64::MAX), taken.take(i64::MAX)), (i64::MAX, i64::MAX));
+    }
+}

@@ -1,0 +1,151 @@
+//! A record while it is worked on: its line, and what is known of it by now.
+//!
+//! Nothing is copied before it has to be: names and values are ranges of the line, of texts that the configuration
+//! gave, or of `extra`, where everything goes that was written anew.
+
+use pipeline::transform::Severity;
+
+use crate::batch::FieldKind;
+
+/// A piece of text and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Text {
+    pub(super) place: Place,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The record's line.
+    Line,
+    /// Texts of the configuration.
+    Known,
+    /// What was written for this record.
+    Extra,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DraftField {
+    pub(super) name: Text,
+    pub(super) value: Text,
+    pub(super) kind: FieldKind,
+}
+
+/// What the body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// The line as it was read.
+    Line,
+    /// The line as it was read, and it is made of the fields.
+    Fields,
+    /// Made of the fields, which have changed since: it has to be written anew before anybody sees it.
+    Stale,
+    /// A text of its own.
+    Own(Text),
+}
+
+/// Buffers of a draft, kept from record to record.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    extra: Vec<u8>,
+    fields: Vec<DraftField>,
+    /// What is being written, before it is kept.
+    out: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    pub(super) line: &'a [u8],
+    known: &'a [u8],
+    buffers: &'a mut Buffers,
+    pub(super) body: Body,
+    pub(super) time: Option<i64>,
+    pub(super) severity: Option<Severity>,
+    /// The line isn't of its format.
+    pub(super) unparsed: bool,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(line: &'a [u8], known: &'a [u8], buffers: &'a mut Buffers) -> Self {
+        buffers.extra.clear();
+        buffers.fields.clear();
+        Self {
+            line,
+            known,
+            buffers,
+            body: Body::Line,
+            time: None,
+            severity: None,
+            unparsed: false,
+        }
+    }
+
+    pub(super) fn get(&self, text: Text) -> &[u8] {
+        let range = text.start as usize..text.end as usize;
+        match text.place {
+            Place::Line => &self.line[range],
+            Place::Known => &self.known[range],
+            Place::Extra => &self.buffers.extra[range],
+        }
+    }
+
+    pub(super) fn fields(&self) -> &[DraftField] {
+        &self.buffers.fields
+    }
+
+    pub(super) fn fields_mut(&mut self) -> &mut Vec<DraftField> {
+        &mut self.buffers.fields
+    }
+
+    /// The last field of this name.
+    pub(super) fn field(&self, name: &[u8]) -> Option<DraftField> {
+        let fields = self.buffers.fields.iter().rev();
+        fields.copied().find(|field| self.get(field.name) == name)
+    }
+
+    /// A part of the line, which has to be one.
+    pub(super) fn in_line(&self, part: &[u8]) -> Text {
+        let start = part.as_ptr().addr().wrapping_sub(self.line.as_ptr().addr());
+        debug_assert!(start <= self.line.len() && start + part.len() <= self.line.len());
+        text(Place::Line, start, start + part.len())
+    }
+
+    /// Keeps a text that doesn't stand in the line.
+    pub(super) fn keep(&mut self, bytes: &[u8]) -> Text {
+        let start = self.buffers.extra.len();
+        self.buffers.extra.extend_from_slice(bytes);
+        text(Place::Extra, start, start + bytes.len())
+    }
+
+    /// Writes a text from what is known by now.
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>, &Self)) -> Text {
+        let mut out = std::mem::take(&mut self.buffers.out);
+        out.clear();
+        write(&mut out, self);
+        let text = self.keep(&out);
+        self.buffers.out = out;
+        text
+    }
+
+    /// A field has changed.
+    pub(super) fn touch(&mut self) {
+        if self.body == Body::Fields {
+            self.body = Body::Stale;
+        }
+    }
+
+    pub(super) fn push(&mut self, name: Text, value: Text, kind: FieldKind) {
+        self.buffers.fields.push(DraftField { name, value, kind });
+    }
+}
+
+pub(super) fn text(place: Place, start: usize, end: usize) -> Text {
+    // Lines, extra texts and configurations are far below 4 GiB.
+    let narrow = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    Text {
+        place,
+        start: narrow(start),
+        end: narrow(end),
+    }
+}
