@@ -10,6 +10,7 @@ mod harness;
 mod lifecycle;
 #[cfg(test)]
 mod polling;
+#[cfg(test)]
 mod processing;
 #[cfg(test)]
 mod reload;
