@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use cluster::control_plane::ControlPlane;
 use operator::Patience;
+use operator::client::Wire;
 use operator::settings::{Settings, Switch};
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tower::Layer;
+use tower::layer::util::Identity;
 
 use crate::kubectl::Namespace;
 use crate::road::OPERATOR_NAMESPACE;
@@ -45,6 +48,20 @@ impl Operator {
     /// # Panics
     /// When it doesn't start.
     pub fn start_with(namespace: &Namespace, change: impl FnOnce(&mut Settings)) -> Self {
+        let bounds = operator::client::Bounds::default();
+        Self::start_through(namespace, change, bounds, Identity::new())
+    }
+
+    /// Like [`Operator::start_with`], with something between the operator and the API server.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    pub fn start_through(
+        namespace: &Namespace,
+        change: impl FnOnce(&mut Settings),
+        bounds: operator::client::Bounds,
+        between: impl Layer<Wire, Service = Wire> + Send + Sync + 'static,
+    ) -> Self {
         log();
         let address = free_address();
         let mut settings = Settings {
@@ -66,7 +83,8 @@ impl Operator {
         change(&mut settings);
         let (stop, stopped) = oneshot::channel();
         let task = runtime::get().spawn(async move {
-            let client = operator::client::connect(settings.kubeconfig.as_deref()).await;
+            let kubeconfig = settings.kubeconfig.as_deref();
+            let client = operator::client::connect_through(kubeconfig, bounds, &between).await;
             let client = client.unwrap_or_else(|error| panic!("no client: {error}"));
             let shutdown = async {
                 // A sender that is gone means the same as one that sends.

@@ -10,6 +10,7 @@ pub mod argo;
 pub mod audit;
 pub mod chart;
 pub mod chronicle;
+pub mod faults;
 pub mod flux;
 pub mod helm;
 pub mod in_process;

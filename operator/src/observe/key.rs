@@ -7,6 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// Keys of one namespace stand together in an ordered map.
 pub(crate) trait Namespaced: Ord {
+    fn of(metadata: &ObjectMeta) -> Self;
+
     /// Not greater than any key of the namespace.
     fn first_in(namespace: &str) -> Self;
 
@@ -26,16 +28,16 @@ macro_rules! keys {
             pub(crate) fn new(namespace: &str, name: &str) -> Self {
                 Self { namespace: namespace.to_owned(), name: name.to_owned() }
             }
+        }
 
-            pub(crate) fn of(metadata: &ObjectMeta) -> Self {
+        impl Namespaced for $name {
+            fn of(metadata: &ObjectMeta) -> Self {
                 Self {
                     namespace: metadata.namespace.clone().unwrap_or_default(),
                     name: metadata.name.clone().unwrap_or_default(),
                 }
             }
-        }
 
-        impl Namespaced for $name {
             fn first_in(namespace: &str) -> Self {
                 Self::new(namespace, "")
             }

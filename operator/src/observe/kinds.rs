@@ -1,15 +1,18 @@
 //! What a change of an object means, kind by kind: plain functions from an event to the keys that have to look again.
 //!
 //! Deletes are seen, also those that happened while a watch was interrupted: after a relist, what wasn't listed is gone.
+//! An object that can't be read doesn't stop the others: of a LogShipping that is told in its status, of anything else
+//! what was known before stays.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use crds::LogShipping;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::watcher::Event;
 
@@ -20,10 +23,13 @@ use super::shipping::ShippingEntry;
 
 /// A kind of object that is watched.
 pub(crate) trait Watched {
+    /// As the API server sends it.
+    type Raw: Resource<DynamicType = ()>;
     type Object;
-    type Key: Namespaced + Clone + Debug + Send + 'static;
+    type Key: Namespaced + Clone + fmt::Display + Debug + Send + 'static;
 
-    fn key(object: &Self::Object) -> Self::Key;
+    /// The object, or why it can't be read.
+    fn read(raw: Self::Raw) -> Result<Self::Object, String>;
     fn put(index: &mut Index, key: Self::Key, object: Self::Object) -> Wakes;
     fn remove(index: &mut Index, key: &Self::Key) -> Wakes;
     fn keys(index: &Index) -> impl Iterator<Item = &Self::Key>;
@@ -47,18 +53,18 @@ impl<K> Relist<K> {
 }
 
 /// Takes an event in.
-pub(crate) fn on_event<W: Watched>(index: &mut Index, relist: &mut Relist<W::Key>, event: Event<W::Object>) -> Wakes {
+pub(crate) fn on_event<W: Watched>(index: &mut Index, relist: &mut Relist<W::Key>, event: Event<W::Raw>) -> Wakes {
     match event {
-        Event::Apply(object) => W::put(index, W::key(&object), object),
-        Event::Delete(object) => W::remove(index, &W::key(&object)),
+        Event::Apply(raw) => take::<W>(index, W::Key::of(raw.meta()), raw),
+        Event::Delete(raw) => W::remove(index, &W::Key::of(raw.meta())),
         Event::Init => {
             relist.listed.clear();
             Wakes::default()
         }
-        Event::InitApply(object) => {
-            let key = W::key(&object);
+        Event::InitApply(raw) => {
+            let key = W::Key::of(raw.meta());
             relist.listed.insert(key.clone());
-            W::put(index, key, object)
+            take::<W>(index, key, raw)
         }
         Event::InitDone => {
             let listed = std::mem::take(&mut relist.listed);
@@ -67,6 +73,17 @@ pub(crate) fn on_event<W: Watched>(index: &mut Index, relist: &mut Relist<W::Key
             let gone: Vec<_> = gone.cloned().collect();
             gone.iter()
                 .fold(Wakes::default(), |wakes, key| wakes.and(W::remove(index, key)))
+        }
+    }
+}
+
+fn take<W: Watched>(index: &mut Index, key: W::Key, raw: W::Raw) -> Wakes {
+    match W::read(raw) {
+        Ok(object) => W::put(index, key, object),
+        Err(error) => {
+            let kind = W::Raw::kind(&());
+            tracing::warn!(%kind, %key, error, "an object can't be read; it is left as it is");
+            Wakes::default()
         }
     }
 }
@@ -85,12 +102,13 @@ impl Wakes {
 pub(crate) struct Shippings;
 
 impl Watched for Shippings {
-    type Object = DeserializeGuard<LogShipping>;
+    type Raw = DeserializeGuard<LogShipping>;
+    type Object = Self::Raw;
     type Key = ShippingKey;
 
-    fn key(object: &Self::Object) -> ShippingKey {
-        use kube::Resource;
-        ShippingKey::of(object.meta())
+    /// One that can't be read is an invalid one.
+    fn read(raw: Self::Raw) -> Result<Self::Object, String> {
+        Ok(raw)
     }
 
     fn put(index: &mut Index, key: ShippingKey, object: Self::Object) -> Wakes {
@@ -127,11 +145,12 @@ impl Watched for Shippings {
 pub(crate) struct Deployments;
 
 impl Watched for Deployments {
+    type Raw = DeserializeGuard<Deployment>;
     type Object = Deployment;
     type Key = TargetKey;
 
-    fn key(object: &Deployment) -> TargetKey {
-        TargetKey::of(&object.metadata)
+    fn read(raw: Self::Raw) -> Result<Self::Object, String> {
+        raw.0.map_err(|invalid| invalid.error)
     }
 
     fn put(index: &mut Index, key: TargetKey, object: Deployment) -> Wakes {
@@ -207,11 +226,12 @@ fn differs(before: &Deployment, after: &Deployment) -> bool {
 pub(crate) struct ReplicaSets;
 
 impl Watched for ReplicaSets {
+    type Raw = DeserializeGuard<PartialObjectMeta<ReplicaSet>>;
     type Object = PartialObjectMeta<ReplicaSet>;
     type Key = ReplicaSetKey;
 
-    fn key(object: &Self::Object) -> ReplicaSetKey {
-        ReplicaSetKey::of(&object.metadata)
+    fn read(raw: Self::Raw) -> Result<Self::Object, String> {
+        raw.0.map_err(|invalid| invalid.error)
     }
 
     fn put(index: &mut Index, key: ReplicaSetKey, object: Self::Object) -> Wakes {
@@ -268,11 +288,12 @@ impl Watched for ReplicaSets {
 pub(crate) struct Pods;
 
 impl Watched for Pods {
+    type Raw = DeserializeGuard<Pod>;
     type Object = Pod;
     type Key = PodKey;
 
-    fn key(object: &Pod) -> PodKey {
-        PodKey::of(&object.metadata)
+    fn read(raw: Self::Raw) -> Result<Self::Object, String> {
+        raw.0.map_err(|invalid| invalid.error)
     }
 
     fn put(index: &mut Index, key: PodKey, object: Pod) -> Wakes {
@@ -321,11 +342,12 @@ impl Watched for Pods {
 pub(crate) struct ConfigMaps;
 
 impl Watched for ConfigMaps {
+    type Raw = DeserializeGuard<ConfigMap>;
     type Object = ConfigMap;
     type Key = ConfigMapKey;
 
-    fn key(object: &ConfigMap) -> ConfigMapKey {
-        ConfigMapKey::of(&object.metadata)
+    fn read(raw: Self::Raw) -> Result<Self::Object, String> {
+        raw.0.map_err(|invalid| invalid.error)
     }
 
     fn put(index: &mut Index, key: ConfigMapKey, object: ConfigMap) -> Wakes {

@@ -22,6 +22,7 @@ use kube::{Api, Client};
 use self::kinds::{ConfigMaps, Deployments, Watched};
 
 pub(crate) use self::index::{Index, Wakes};
+use self::key::{ConfigMapKey, Namespaced as _};
 pub(crate) use self::key::{PodKey, ShippingKey, TargetKey};
 pub(crate) use self::pod::{SidecarCondition, SidecarPod};
 pub(crate) use self::shipping::{ShippingEntry, ShippingLife, SpecNames};
@@ -59,13 +60,13 @@ impl Cluster {
     /// Takes in an answer to a write before the watch delivers it.
     pub(crate) fn learn_deployment(&self, mut deployment: Deployment) {
         watch::trim(&mut deployment.metadata);
-        self.change(|index| Deployments::put(index, Deployments::key(&deployment), deployment));
+        self.change(|index| Deployments::put(index, TargetKey::of(&deployment.metadata), deployment));
     }
 
     /// Takes in an answer to a write before the watch delivers it.
     pub(crate) fn learn_config_map(&self, mut config_map: ConfigMap) {
         watch::trim(&mut config_map.metadata);
-        self.change(|index| ConfigMaps::put(index, ConfigMaps::key(&config_map), config_map));
+        self.change(|index| ConfigMaps::put(index, ConfigMapKey::of(&config_map.metadata), config_map));
     }
 
     /// Changes the index and wakes whom that concerns.

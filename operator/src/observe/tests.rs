@@ -19,7 +19,7 @@ fn read<T: serde::de::DeserializeOwned>(object: Value) -> Result<T, serde_json::
 }
 
 /// One event of a watch over all namespaces.
-fn seen<W: Watched>(index: &mut Index, event: Event<W::Object>) -> Wakes {
+fn seen<W: Watched>(index: &mut Index, event: Event<W::Raw>) -> Wakes {
     on_event::<W>(index, &mut Relist::new(None), event)
 }
 
@@ -280,5 +280,27 @@ fn a_log_shipping_is_surveyed_once_its_deployments_and_sidecars_were_seen() -> O
     );
     index.set_sighting(&PodKey::new("shop", "p"), "p", Sighting::default());
     assert_eq!(surveyed(&index, Switch::On), Some(true));
+    Ok(())
+}
+
+#[test]
+fn a_deployment_that_cannot_be_read_stays_as_it_was_and_does_not_hide_the_others() -> Outcome {
+    let (mut index, mut relist) = (shop()?, Relist::new(None));
+    let known = index.deployment(&target()).cloned();
+    let mut odd = deployment(2, "server");
+    odd["spec"]["replicas"] = json!("two");
+    let mut other = deployment(1, "server");
+    other["metadata"]["name"] = json!("cart");
+    other["metadata"]["uid"] = json!("c");
+    for event in [
+        Event::Init,
+        Event::InitApply(read(odd)?),
+        Event::InitApply(read(other)?),
+        Event::InitDone,
+    ] {
+        on_event::<Deployments>(&mut index, &mut relist, event);
+    }
+    assert_eq!(index.deployment(&target()), known.as_ref());
+    assert!(index.deployment(&TargetKey::new("shop", "cart")).is_some());
     Ok(())
 }

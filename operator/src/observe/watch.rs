@@ -3,14 +3,14 @@
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use crds::{LogShipping, names};
+use crds::names;
 use futures::StreamExt;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta};
-use kube::runtime::watcher::{self, Event};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::{self, DefaultBackoff, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -70,11 +70,11 @@ pub(crate) fn start(
             cluster,
             unlisted: &unlisted,
         };
-        root.follow::<Shippings, LogShipping, DeserializeGuard<LogShipping>>(tasks, &all);
-        root.follow::<Deployments, Deployment, Deployment>(tasks, &all);
-        root.follow::<ReplicaSets, ReplicaSet, PartialObjectMeta<ReplicaSet>>(tasks, &sidecar);
-        root.follow::<Pods, Pod, Pod>(tasks, &sidecar);
-        root.follow::<ConfigMaps, ConfigMap, ConfigMap>(tasks, &managed);
+        root.follow::<Shippings>(tasks, &all);
+        root.follow::<Deployments>(tasks, &all);
+        root.follow::<ReplicaSets>(tasks, &sidecar);
+        root.follow::<Pods>(tasks, &sidecar);
+        root.follow::<ConfigMaps>(tasks, &managed);
     }
     unlisted.done();
 }
@@ -88,25 +88,23 @@ struct Root<'a> {
 }
 
 impl Root<'_> {
-    /// Follows kind `K`, read as `O`.
-    fn follow<W, K, O>(&self, tasks: &mut JoinSet<()>, config: &watcher::Config)
+    fn follow<W>(&self, tasks: &mut JoinSet<()>, config: &watcher::Config)
     where
-        W: Watched<Object = O> + 'static,
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-        O: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        W: Watched + 'static,
+        W::Raw: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + Clone
             + DeserializeOwned
             + Debug
             + Send
             + 'static,
     {
-        let api: Api<O> = match &self.scope {
+        let api: Api<W::Raw> = match &self.scope {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
-        let kind = K::kind(&());
+        let kind = W::Raw::kind(&());
         self.unlisted.one_more();
-        let stream = watch(api, config.clone()).default_backoff();
+        let stream = watch(api, config.clone()).backoff(Capped::default());
         let (cluster, unlisted, scope) = (self.cluster.clone(), self.unlisted.clone(), self.scope.clone());
         tasks.spawn(async move {
             let mut relist = Relist::new(scope);
@@ -127,6 +125,26 @@ impl Root<'_> {
                 }
             }
         });
+    }
+}
+
+/// kube's own waits before a watch that broke is begun again go up to 30 s, for which the operator would be deaf.
+#[derive(Default)]
+struct Capped(DefaultBackoff);
+
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+impl Iterator for Capped {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|wait| wait.min(LONGEST_WAIT))
+    }
+}
+
+impl Backoff for Capped {
+    fn reset(&mut self) {
+        self.0.reset();
     }
 }
 

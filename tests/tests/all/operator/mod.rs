@@ -2,6 +2,7 @@
 
 mod configuration;
 mod delivery;
+mod faults;
 mod injection;
 mod leadership;
 mod obstacles;
