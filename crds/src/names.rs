@@ -38,6 +38,10 @@ pub const PULL_SECRETS: &str = "logshipping.dev/pull-secrets";
 /// One that is invalid, paused or in preview keeps its say by it.
 pub const ADMITTED: &str = "logshipping.dev/admitted";
 
+/// On the ConfigMap: names, separated by commas, of LogShippings that were deleted with `deletionPolicy: Retain` and whose
+/// pipelines therefore stay. Taking a name off makes the operator remove its pipeline.
+pub const RETAINED: &str = "logshipping.dev/retained";
+
 pub const CONFIG_VOLUME: &str = "logshipping-config";
 pub const STATE_VOLUME: &str = "logshipping-state";
 pub const NO_TOKEN_VOLUME: &str = "logshipping-no-token";

@@ -1,5 +1,7 @@
 //! What the plan is made from: one target Deployment and everything known about it. No decision is taken here.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::core::v1::Pod as ApiPod;
@@ -15,6 +17,8 @@ pub struct Observed {
     pub deployment: Deployment,
     /// The LogShippings whose selector matches it and that aren't being deleted, in any order.
     pub shippings: Vec<Shipping>,
+    /// Names of LogShippings that are being deleted and leave what they made, whether they select it or not.
+    pub retaining: BTreeSet<String>,
     /// The ConfigMap of the name that ours would have, whoever made it.
     pub config_map: Option<ConfigMap>,
     /// The pods of the Deployment, in any order.

@@ -93,12 +93,12 @@ impl Reconciler {
             nudges,
             delete_config_map,
         };
+        let given = carried_after(&state);
         if writes.brings_something() {
             // From the first write until it is observed again it carries what it had and what it is given.
-            let given = carried_after(&state);
-            state.carried.extend(given);
+            state.carried.extend(given.iter().cloned());
         }
-        match self.write(target, observed, writes).await {
+        match self.write(target, &given, writes).await {
             Ok(written) => {
                 if let Some((action, aim)) = sent {
                     tracing::info!(action = action.as_str(), "patched");
@@ -151,13 +151,14 @@ impl Reconciler {
         self.contests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn write(&self, target: &TargetKey, observed: &Observed, writes: Writes) -> Result<Written, ApplyError> {
+    /// `given` are the names of the LogShippings that the target carries afterwards.
+    async fn write(&self, target: &TargetKey, given: &[String], writes: Writes) -> Result<Written, ApplyError> {
         if writes.is_empty() {
             return Ok(Written::default());
         }
         if writes.brings_something() {
-            for shipping in observed.shippings.iter().filter(|shipping| shipping.verdict.is_ok()) {
-                self.hold(&ShippingKey::new(&target.namespace, &shipping.name)).await?;
+            for name in given {
+                self.hold(&ShippingKey::new(&target.namespace, name)).await?;
             }
         }
         let written = apply(&self.client, target, writes, self.nudge).await?;

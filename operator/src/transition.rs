@@ -50,7 +50,11 @@ fn worth_telling(standing: &Standing) -> Option<(EventReason, &Finding)> {
         Standing::Failed(finding) if finding.reason == Reason::Conflict => {
             Some((EventReason::ConflictDetected, finding))
         }
-        Standing::Injected | Standing::InProgress | Standing::Failed(_) => None,
+        Standing::Injected
+        | Standing::InProgress
+        | Standing::Preview(_)
+        | Standing::Paused(_)
+        | Standing::Failed(_) => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The operator's plan, carried out step by step by a test: what its loop does by itself, but with a look at every
 //! patch and a chance for the owner to act in between.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -166,6 +167,7 @@ impl<'a> Planner<'a> {
         Observed {
             deployment: self.live(),
             shippings: self.shippings.clone(),
+            retaining: BTreeSet::new(),
             config_map: config_map.unwrap_or_else(|error| panic!("no ConfigMap: {error}")),
             pods: pods.items.iter().map(|pod| Pod::view(pod, None)).collect(),
         }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crds::names;
+use crds::spec::DeletionPolicy;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
@@ -36,7 +37,7 @@ pub(crate) struct ReplicaSetEntry {
     pub(crate) deployment_uid: String,
 }
 
-/// A ConfigMap, and the names of the LogShippings whose pipelines stand in it.
+/// A ConfigMap, and the names of the LogShippings whose pipelines stand in it, but for those that are retained.
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigMapEntry {
     pub(crate) object: Arc<ConfigMap>,
@@ -130,6 +131,14 @@ impl Index {
 
     pub(crate) fn shippings_in(&self, namespace: &str) -> impl Iterator<Item = (&ShippingKey, &ShippingEntry)> {
         within(&self.shippings, namespace)
+    }
+
+    /// Names of the LogShippings that are being deleted and leave what they made.
+    pub(crate) fn retaining(&self, namespace: &str) -> BTreeSet<String> {
+        let leaving = self.shippings_in(namespace).filter(|(_, entry)| {
+            entry.life == ShippingLife::Deleting && entry.deletion_policy == DeletionPolicy::Retain
+        });
+        leaving.map(|(key, _)| key.name.clone()).collect()
     }
 
     /// The Deployments that a LogShipping selects or, having gone from the selection, that still carry it.
@@ -250,14 +259,16 @@ impl Index {
     }
 
     /// Targets by the worst standing that any LogShipping has there, every state named.
-    pub(crate) fn count_targets(&self) -> [(&'static str, i64); 4] {
-        let mut counts = [("injected", 0), ("in_progress", 0), ("skipped", 0), ("failed", 0)];
+    pub(crate) fn count_targets(&self) -> [(&'static str, i64); 5] {
+        let states = ["injected", "in_progress", "waiting", "skipped", "failed"];
+        let mut counts = states.map(|state| (state, 0));
         for state in self.states.values() {
             let worst = state.shippings.values().map(|shipping| match shipping.standing {
                 Standing::Injected => 0,
                 Standing::InProgress => 1,
-                Standing::Skipped(_) => 2,
-                Standing::Failed(_) => 3,
+                Standing::Preview(_) | Standing::Paused(_) => 2,
+                Standing::Skipped(_) => 3,
+                Standing::Failed(_) => 4,
             });
             if let Some(worst) = worst.max() {
                 counts[worst].1 += 1;
@@ -290,8 +301,9 @@ impl ConfigMapEntry {
         let names = lists
             .flatten()
             .filter_map(|pipeline| pipeline.get("name")?.as_str()?.strip_prefix(&prefix).map(str::to_owned));
+        let retained = crate::plan::retained(&config_map);
         Self {
-            pipelines: names.collect(),
+            pipelines: names.filter(|name| !retained.contains(name)).collect(),
             object: Arc::new(config_map),
         }
     }

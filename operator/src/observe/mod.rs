@@ -111,6 +111,7 @@ fn snapshot(index: &Index, target: &TargetKey) -> Option<Observed> {
                 verdict: entry.verdict.clone(),
             })
             .collect(),
+        retaining: index.retaining(&target.namespace),
         config_map: index.config_map(target).map(|entry| (*entry.object).clone()),
         pods: index
             .pods_of(target)

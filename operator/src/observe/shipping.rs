@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crds::spec::DeletionPolicy;
 use crds::{LogShipping, LogShippingStatus, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::error_boundary::InvalidObject;
@@ -20,6 +21,8 @@ pub(crate) struct ShippingEntry {
     /// All that are on the object, other people's too.
     pub(crate) finalizers: Vec<String>,
     pub(crate) names: SpecNames,
+    /// `Revert` where it can't be read.
+    pub(crate) deletion_policy: DeletionPolicy,
     /// None where it can't be read; it then selects nothing new, and what carries it already keeps it.
     selector: Option<Selector>,
     pub(crate) verdict: Result<Accepted, Vec<FieldError>>,
@@ -56,6 +59,7 @@ impl ShippingEntry {
             entry.verdict = Err(vec![FieldError::new("spec.selector", error.to_string())]);
         }
         entry.selector = selector.ok().filter(|selector| !selector.selects_all());
+        entry.deletion_policy = shipping.spec.deletion_policy;
         entry.status.clone_from(&shipping.status);
         entry.names = SpecNames {
             sources: shipping.spec.sources.iter().map(|source| source.name.clone()).collect(),
@@ -82,6 +86,7 @@ impl ShippingEntry {
             resource_version: metadata.resource_version.clone(),
             finalizers: metadata.finalizers.clone().unwrap_or_default(),
             names: SpecNames::default(),
+            deletion_policy: DeletionPolicy::default(),
             selector: None,
             verdict,
             status: None,

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use pipeline::Config;
 
 use super::composition::Admitted;
+use super::parts::SEPARATOR;
 use super::state::ExpectedConfig;
 use super::{ConfigMapDeletion, ConfigMapWrite};
 
@@ -25,6 +26,19 @@ pub(super) struct Contents {
     /// What the LogShippings of the pipelines of each shape asked of the sidecar they share. In the annotation
     /// [`names::ADMITTED`]: the sidecar has no use for it.
     pub admitted: BTreeMap<String, Admitted>,
+    /// LogShippings that are gone and whose pipelines stay: annotation [`names::RETAINED`].
+    pub retained: BTreeSet<String>,
+}
+
+/// Names of the LogShippings that are gone and whose pipelines stay.
+pub(crate) fn retained(config_map: &ConfigMap) -> BTreeSet<String> {
+    let annotations = config_map.metadata.annotations.as_ref();
+    let list = annotations.and_then(|annotations| annotations.get(names::RETAINED));
+    let names = list.into_iter().flat_map(|list| list.split(SEPARATOR));
+    names
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 impl Contents {
@@ -34,6 +48,7 @@ impl Contents {
         Self {
             data: config_map.data.clone().unwrap_or_default(),
             admitted: admitted.unwrap_or_default(),
+            retained: retained(config_map),
         }
     }
 
@@ -42,8 +57,8 @@ impl Contents {
         serde_json::from_str(self.data.get(&names::config_key(shape))?).ok()
     }
 
-    /// What pods of a shape are to run.
-    pub(super) fn put(&mut self, shape: &str, config: Config, admitted: Admitted) {
+    /// What pods of a shape are to run; the configuration is sealed.
+    pub(super) fn put(&mut self, shape: &str, config: &Config, admitted: Admitted) {
         self.data.insert(names::config_key(shape), render(config));
         self.admitted.insert(shape.to_owned(), admitted);
     }
@@ -58,9 +73,14 @@ impl Contents {
     /// Writes the annotations of ours into those that are there.
     fn annotate(&self, annotations: &mut Option<BTreeMap<String, String>>) {
         let admitted = serde_json::to_string(&self.admitted).unwrap_or_default();
-        annotations
-            .get_or_insert_default()
-            .insert(names::ADMITTED.to_owned(), admitted);
+        let annotations = annotations.get_or_insert_default();
+        annotations.insert(names::ADMITTED.to_owned(), admitted);
+        if self.retained.is_empty() {
+            annotations.remove(names::RETAINED);
+        } else {
+            let names: Vec<_> = self.retained.iter().map(String::as_str).collect();
+            annotations.insert(names::RETAINED.to_owned(), names.join(&SEPARATOR.to_string()));
+        }
     }
 }
 
@@ -159,14 +179,8 @@ fn owner_reference(deployment: &Deployment) -> OwnerReference {
 }
 
 /// The text of a key. Indented, since people read it with kubectl.
-fn render(config: Config) -> String {
-    serde_json::to_string_pretty(&config.seal()).unwrap_or_default()
-}
-
-/// The configuration without the pipelines that aren't kept.
-pub(super) fn keep_only(mut config: Config, kept: &BTreeSet<String>) -> Config {
-    config.pipelines.retain(|pipeline| kept.contains(&pipeline.name));
-    config
+fn render(config: &Config) -> String {
+    serde_json::to_string_pretty(config).unwrap_or_default()
 }
 
 /// What each key means for the pods that mount it.

@@ -1,26 +1,26 @@
 //! What is told about a change of a Deployment, in words for its owner, who may never have heard of us.
 
-use std::collections::BTreeSet;
-
 use crds::names;
 
+use super::foresight;
 use super::parts::Parts;
 use super::situation::Situation;
+use super::state::TargetState;
 use super::{Action, Event, EventKind};
 
 /// The event of a patch; an update of the sidecar is none.
-pub(super) fn event(action: Action, situation: &Situation<'_>, desired: &Parts) -> Option<Event> {
-    let selecting = situation
-        .observed
+pub(super) fn event(action: Action, situation: &Situation<'_>, desired: &Parts, state: &TargetState) -> Option<Event> {
+    let served = state
         .shippings
         .iter()
-        .map(|shipping| shipping.name.clone());
+        .filter(|(_, shipping)| shipping.revision.is_some());
+    let served = served.map(|(name, _)| name.clone());
     let (kind, message) = match action {
         Action::Inject => (EventKind::Injected, injected(desired)),
         Action::Remove => (EventKind::CleanedUp, removed()),
         Action::Update => return None,
     };
-    let mut shippings: Vec<_> = selecting.chain(situation.carried()).collect();
+    let mut shippings: Vec<_> = served.chain(situation.carried()).collect();
     shippings.sort();
     shippings.dedup();
     Some(Event {
@@ -56,20 +56,13 @@ fn added_volumes(desired: &Parts) -> String {
 /// Said early, because the API server's words later on won't: a pod template whose container mounts a volume that isn't
 /// there is refused.
 fn borrowed_volumes(desired: &Parts) -> String {
-    let mounts = desired
-        .container()
-        .into_iter()
-        .flat_map(|container| container.volume_mounts.iter().flatten());
-    let borrowed: BTreeSet<_> = mounts
-        .map(|mount| mount.name.as_str())
-        .filter(|name| !names::is_volume(name))
-        .collect();
+    let borrowed: Vec<_> = foresight::reads(desired).into_iter().collect();
     if borrowed.is_empty() {
         return String::new();
     }
     format!(
         " It reads volume {}, which can't be removed from the template as long as the sidecar is there.",
-        borrowed.into_iter().collect::<Vec<_>>().join(", ")
+        borrowed.join(", ")
     )
 }
 

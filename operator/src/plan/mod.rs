@@ -4,11 +4,14 @@
 //! patch is the difference between what of ours is there and what should be. Once a plan is carried out the next one
 //! has nothing to do. Deliberately not here: a clock, and which Deployments may change at the same time.
 
+mod cast;
 mod comparable;
 mod composition;
 mod config;
 mod decision;
+mod desired;
 mod event;
+mod foresight;
 mod injection;
 mod nudge;
 mod parts;
@@ -24,7 +27,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 
+pub(crate) use self::config::retained;
 use self::decision::{Decision, Template};
+pub use self::foresight::{Additions, Foreseen};
 pub(crate) use self::injection::requests;
 use self::parts::Parts;
 use self::situation::Situation;
@@ -169,7 +174,7 @@ pub fn plan(observed: &Observed, settings: &Settings) -> Plan {
         delete_config_map: situation.current.deletion().filter(|_| unused),
         events: patch
             .iter()
-            .filter_map(|patch| event::event(patch.action, &situation, desired))
+            .filter_map(|patch| event::event(patch.action, &situation, desired, &state))
             .collect(),
         config_map,
         patch,

@@ -72,16 +72,30 @@ impl<'a> Situation<'a> {
         self.split.ours.container().is_some() && self.running.is_none()
     }
 
-    /// LogShippings whose pipelines the live template runs, and has to be rid of before they can go.
-    pub(super) fn carried(&self) -> BTreeSet<String> {
-        if self.split.ours.container().is_none() || self.is_being_deleted() {
-            return BTreeSet::new();
-        }
+    /// LogShippings whose pipelines the live template runs.
+    pub(super) fn pipelines(&self) -> BTreeSet<String> {
         let prefix = pipeline_name(self.namespace(), "");
-        let pipelines = self.running.iter().flat_map(|config| &config.pipelines);
+        let running = self.running.iter().filter(|_| self.split.ours.container().is_some());
+        let pipelines = running.flat_map(|config| &config.pipelines);
         pipelines
             .filter_map(|pipeline| pipeline.name.strip_prefix(&prefix).map(str::to_owned))
             .collect()
+    }
+
+    /// LogShippings that are gone or going, and whose pipelines stay all the same.
+    pub(super) fn retained(&self) -> BTreeSet<String> {
+        let mut retained = self.pipelines();
+        retained.retain(|name| self.before.retained.contains(name) || self.observed.retaining.contains(name));
+        retained
+    }
+
+    /// LogShippings whose pipelines the live template has to be rid of before they can go. Where one is to be retained
+    /// it has to be written down first.
+    pub(super) fn carried(&self) -> BTreeSet<String> {
+        if self.is_being_deleted() {
+            return BTreeSet::new();
+        }
+        self.pipelines().difference(&self.before.retained).cloned().collect()
     }
 
     /// Live pods with a sidecar of ours, whatever their template is by now.
@@ -103,6 +117,7 @@ impl<'a> Situation<'a> {
         let used: BTreeSet<_> = pods.chain(self.split.ours.shape()).collect();
         let mut contents = self.before.clone();
         contents.keep_shapes(&used);
+        contents.retained = self.retained();
         contents
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 
 use crds::conditions::Reason;
 
+use super::foresight::Foreseen;
+
 /// How one Deployment stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetState {
@@ -70,6 +72,10 @@ pub enum Standing {
     Injected,
     /// The plan changes the Deployment's template.
     InProgress,
+    /// It only says what it would do.
+    Preview(Foreseen),
+    /// It may change nothing for now, and this is what it would do.
+    Paused(Foreseen),
     /// Left alone on purpose; nothing is wrong with the LogShipping.
     Skipped(Finding),
     /// Can't be done: somebody has to act.

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use pipeline::validate;
 
 use super::pods::PodHealth;
-use super::{Overview, Said, Stand, Summed, TargetView, cut, number, rank};
+use super::{Effect, Overview, Said, Stand, Summed, TargetView, cut, number, rank};
 use crate::plan::Finding;
 use crate::settings::Switch;
 
@@ -106,6 +106,9 @@ fn injected(summed: &Summed<'_>) -> Said {
             with_more(&finding.message, more),
         );
     }
+    if let Some(said) = waiting(overview) {
+        return said;
+    }
     let wanted = counts.matched - counts.skipped;
     if counts.injected < wanted {
         return say(condition, Reason::InProgress, being_changed(overview, wanted));
@@ -140,14 +143,55 @@ fn decided_by_others(overview: &Overview<'_>) -> String {
     format!(". {}", with_more(&shown, notes.len().saturating_sub(SHOWN)))
 }
 
+/// In preview, or paused with something to do: the specification wants it so.
+fn waiting(overview: &Overview<'_>) -> Option<Said> {
+    let waits = |target: &TargetView<'_>| match &target.stand {
+        Stand::Waits(finding, _) => Some(finding.reason),
+        _ => None,
+    };
+    let reason = overview.targets.iter().find_map(waits)?;
+    let why = match reason {
+        Reason::Preview => "spec.mode is Preview",
+        _ => "spec.rollout.paused is true",
+    };
+    let effects = [
+        (Effect::Restart, "would restart"),
+        (Effect::Reload, "would load another configuration"),
+        (Effect::Kept, "could not be served"),
+        (Effect::Nothing, "would stay as they are"),
+    ];
+    let parts = effects.iter().filter_map(|(effect, words)| {
+        let has = |target: &&TargetView<'_>| matches!(&target.stand, Stand::Waits(_, found) if found == effect);
+        let names: Vec<_> = overview.targets.iter().filter(has).map(|target| target.name).collect();
+        (!names.is_empty()).then(|| format!("{} {words}: {}", names.len(), some(&names)))
+    });
+    let parts: Vec<_> = parts.collect();
+    let message = format!(
+        "{why}, so nothing is changed. Of {} Deployments {}. What would be done to each is in status.worst",
+        overview.targets.len(),
+        parts.join("; ")
+    );
+    Some(say(ConditionType::Injected, reason, message))
+}
+
+/// The first few names.
+fn some(names: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    let more = names.len().saturating_sub(SHOWN);
+    with_more(&names[..names.len() - more].join(", "), more)
+}
+
 fn being_changed(overview: &Overview<'_>, wanted: i32) -> String {
     let changing = overview
         .targets
         .iter()
         .filter(|target| target.stand == Stand::InProgress);
     let names: Vec<_> = changing.map(|target| target.name).collect();
-    let some = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-    format!("{} of {wanted} Deployments are being changed: {some}", names.len())
+    format!(
+        "{} of {wanted} Deployments are being changed: {}",
+        names.len(),
+        some(&names)
+    )
 }
 
 /// Reasons of single targets aren't reasons of the condition.

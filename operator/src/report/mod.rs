@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 
-pub(crate) use self::overview::{Overview, PodView, Stand, TargetView};
+pub(crate) use self::overview::{Effect, Overview, PodView, Stand, TargetView};
 use self::pods::PodHealth;
 use crate::plan::Finding;
 use crate::settings::Switch;
@@ -150,7 +150,7 @@ fn count_targets(overview: &Overview<'_>) -> TargetCounts {
             }
             Stand::Skipped(_) => counts.skipped += 1,
             Stand::Failed(_) => counts.failed += 1,
-            Stand::InProgress => {}
+            Stand::InProgress | Stand::Waits(..) => {}
         }
     }
     counts

@@ -1,13 +1,14 @@
 //! What a status is made from: one LogShipping, the Deployments it selects, their pods, and what their sidecars said.
 
 use crds::conditions::Reason;
+use crds::spec::Mode;
 use crds::status::LogShippingStatus;
 use k8s_openapi::api::apps::v1::Deployment;
 use pipeline::validate::FieldError;
 
 use crate::observe::{Index, ShippingEntry, ShippingKey, SidecarPod, SpecNames, TargetKey};
 use crate::observed::{Life, SidecarContainer};
-use crate::plan::{Finding, Note, ShippingState, Standing};
+use crate::plan::{Finding, Foreseen, Note, ShippingState, Standing};
 use crate::poll::Sighting;
 use crate::settings::Switch;
 use crate::validate::{Accepted, pipeline_name};
@@ -46,22 +47,54 @@ pub(crate) struct TargetView<'a> {
 pub(crate) enum Stand {
     Injected,
     InProgress,
+    /// The specification wants it to wait, with reason `Preview` or `Paused`; what it waits with.
+    Waits(Finding, Effect),
     Skipped(Finding),
     Failed(Finding),
 }
 
+/// What something that waits would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Nothing,
+    Reload,
+    Restart,
+    Kept,
+}
+
+impl Effect {
+    const fn of(foreseen: &Foreseen) -> Self {
+        match foreseen {
+            Foreseen::Nothing => Self::Nothing,
+            Foreseen::Reload => Self::Reload,
+            Foreseen::Restart(_) => Self::Restart,
+            Foreseen::Kept(_) => Self::Kept,
+        }
+    }
+}
+
 impl Stand {
     /// `state` is none until the Deployment was worked on for the first time, and may be about an older specification
-    /// than the one with revision `wanted`, which is none where the specification can't be used.
-    fn of(state: Option<&ShippingState>, wanted: Option<&str>, target: &str) -> Self {
+    /// than `accepted`, which is none where the specification can't be used.
+    fn of(state: Option<&ShippingState>, accepted: Option<&Accepted>, target: &str) -> Self {
         let named = |finding: &Finding| Finding {
             reason: finding.reason,
             message: format!("Deployment {target}: {}", finding.message),
         };
+        let waits = |reason, foreseen: &Foreseen| {
+            let message = format!("Deployment {target}: {foreseen}");
+            Self::Waits(Finding { reason, message }, Effect::of(foreseen))
+        };
         let Some(ShippingState { revision, standing, .. }) = state else {
             return Self::InProgress;
         };
+        let wanted = accepted.map(|accepted| accepted.revision.as_str());
+        let mode = accepted.map(|accepted| accepted.spec.mode);
+        let paused = accepted.is_some_and(|accepted| accepted.spec.rollout.paused);
         match (standing, wanted) {
+            (Standing::Preview(foreseen), _) if mode == Some(Mode::Preview) => waits(Reason::Preview, foreseen),
+            (Standing::Paused(foreseen), _) if mode == Some(Mode::Enforce) && paused => waits(Reason::Paused, foreseen),
+            (Standing::Injected, _) if mode == Some(Mode::Preview) => Self::InProgress,
             (Standing::Injected, Some(wanted)) if revision.as_deref() == Some(wanted) => Self::Injected,
             (Standing::Injected, None) => Self::Injected,
             // What it carried before its specification became unusable is still there.
@@ -69,7 +102,9 @@ impl Stand {
                 Self::Injected
             }
             (Standing::Failed(finding), Some(_)) if finding.reason == Reason::InvalidSpec => Self::InProgress,
-            (Standing::Injected | Standing::InProgress, _) => Self::InProgress,
+            (Standing::Injected | Standing::InProgress | Standing::Preview(_) | Standing::Paused(_), _) => {
+                Self::InProgress
+            }
             (Standing::Skipped(finding), _) => Self::Skipped(named(finding)),
             (Standing::Failed(finding), _) => Self::Failed(named(finding)),
         }
@@ -97,7 +132,7 @@ impl<'a> Overview<'a> {
         let wanted = Wanted {
             shipping: &key.name,
             pipeline: pipeline_name(&key.namespace, &key.name),
-            revision: entry.verdict.as_ref().ok().map(|accepted| accepted.revision.as_str()),
+            accepted: entry.verdict.as_ref().ok(),
         };
         let targets = index.selected_by(key, entry);
         Self {
@@ -121,7 +156,7 @@ struct Wanted<'a> {
     shipping: &'a str,
     pipeline: String,
     /// None where the specification can't be used.
-    revision: Option<&'a str>,
+    accepted: Option<&'a Accepted>,
 }
 
 impl<'a> TargetView<'a> {
@@ -130,15 +165,19 @@ impl<'a> TargetView<'a> {
         let name = deployment.metadata.name.as_deref()?;
         let state = index.state(target);
         let shipping = state.and_then(|state| state.shippings.get(wanted.shipping));
-        let stand = Stand::of(shipping, wanted.revision, name);
+        let stand = Stand::of(shipping, wanted.accepted, name);
         // Where nothing is in the way it is the new revision that counts, also before it has been written.
         let promised = wanted
-            .revision
+            .accepted
+            .map(|accepted| accepted.revision.as_str())
             .filter(|_| matches!(stand, Stand::Injected | Stand::InProgress));
         let written = |pod: &SidecarPod| Some(index.expected(pod)?.revisions.get(&wanted.pipeline)?.as_str());
+        let revision = shipping.and_then(|shipping| shipping.revision.as_deref());
+        // The sidecar of others is none of its concern.
+        let has_part = revision.is_some() || !matches!(stand, Stand::Waits(..));
         let pods = index
             .pods_of(target)
-            .filter(|pod| pod.view.life == Life::Live && pod.view.sidecar != SidecarContainer::Absent);
+            .filter(|pod| pod.view.life == Life::Live && pod.view.sidecar != SidecarContainer::Absent && has_part);
         let mut pods: Vec<_> = pods
             .map(|pod| PodView {
                 pod,
@@ -151,7 +190,7 @@ impl<'a> TargetView<'a> {
             name,
             replicas: deployment.spec.as_ref()?.replicas.unwrap_or(1),
             stand,
-            revision: shipping.and_then(|shipping| shipping.revision.as_deref()),
+            revision,
             image: state.and_then(|state| state.sidecar_image.as_deref()),
             notes: shipping.map(|shipping| shipping.notes.as_slice()).unwrap_or_default(),
             pods,
@@ -161,7 +200,7 @@ impl<'a> TargetView<'a> {
     /// Pods that should have a sidecar; more while a rollout has more pods than asked for.
     pub(super) fn desired(&self) -> i32 {
         match self.stand {
-            Stand::Skipped(_) | Stand::Failed(_) => super::number(self.pods.len()),
+            Stand::Waits(..) | Stand::Skipped(_) | Stand::Failed(_) => super::number(self.pods.len()),
             Stand::Injected | Stand::InProgress => self.replicas.max(super::number(self.pods.len())),
         }
     }
@@ -170,7 +209,7 @@ impl<'a> TargetView<'a> {
     pub(super) fn finding(&self) -> Option<Finding> {
         match &self.stand {
             Stand::Injected => None,
-            Stand::Skipped(finding) | Stand::Failed(finding) => Some(finding.clone()),
+            Stand::Waits(finding, _) | Stand::Skipped(finding) | Stand::Failed(finding) => Some(finding.clone()),
             Stand::InProgress => Some(Finding {
                 reason: Reason::InProgress,
                 message: format!("Deployment {} is being changed", self.name),

@@ -11,7 +11,7 @@ use pipeline::report as sidecar;
 use pipeline::validate::FieldError;
 use serde_json::json;
 
-use super::{Overview, PodView, Stand, TargetView, report};
+use super::{Effect, Overview, PodView, Stand, TargetView, report};
 use crate::observe::{SidecarCondition, SidecarPod, SpecNames};
 use crate::observed::{self, Life, SidecarContainer};
 use crate::plan::{Finding, Note};
@@ -373,6 +373,51 @@ fn names_that_only_a_sidecar_knows_are_not_repeated() -> Outcome {
         "{message}"
     );
     assert_eq!(status.destinations, []);
+    Ok(())
+}
+
+#[test]
+fn what_waits_is_told_and_is_as_the_specification_wants_it() -> Outcome {
+    let verdict = accepted()?;
+    let waits = |reason, effect, message: &str| {
+        let message = message.to_owned();
+        Stand::Waits(Finding { reason, message }, effect)
+    };
+    for (reason, why) in [
+        (Reason::Preview, "spec.mode is Preview"),
+        (Reason::Paused, "spec.rollout.paused is true"),
+    ] {
+        let targets = vec![
+            target(
+                "a",
+                waits(reason, Effect::Restart, "Deployment a: its pods would restart"),
+                Vec::new(),
+            ),
+            target("b", waits(reason, Effect::Restart, ""), Vec::new()),
+            target("c", waits(reason, Effect::Kept, ""), Vec::new()),
+        ];
+        let status = report(&overview(&verdict, &ANONYMOUS, targets), at(0)).status;
+        let injected = condition(&status, ConditionType::Injected).ok_or("no condition")?;
+        let expected = format!(
+            "{why}, so nothing is changed. Of 3 Deployments 2 would restart: a, b; 1 could not be served: c. What would be \
+             done to each is in status.worst"
+        );
+        assert_eq!(
+            (injected.reason.as_str(), &injected.message),
+            (reason.as_str(), &expected)
+        );
+        assert_eq!(
+            condition(&status, ConditionType::Ready).map(|ready| ready.status.as_str()),
+            Some("True")
+        );
+        assert_eq!(status.summary.state, reason.as_str());
+        assert_eq!(status.summary.injected, "0/3");
+        let row = &status.worst[0];
+        assert_eq!(
+            (row.reason.as_str(), row.message.as_str()),
+            (reason.as_str(), "Deployment a: its pods would restart")
+        );
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 
 use crds::LogShippingSpec;
 use crds::rollout::Rollout;
-use crds::spec::{DEFAULT_REVISION_HISTORY_LIMIT, DeletionPolicy, Mode, StateVolume};
+use crds::spec::{DEFAULT_REVISION_HISTORY_LIMIT, StateVolume};
 use pipeline::config::Reclaim;
 use pipeline::support::not_yet;
 use pipeline::validate::FieldError;
@@ -14,7 +14,7 @@ use pipeline::validate::FieldError;
 pub(super) fn specification(spec: &LogShippingSpec) -> Vec<FieldError> {
     let defaults = Rollout::default();
     let Rollout {
-        paused,
+        paused: _,
         max_concurrent_restarts,
         max_concurrent_reloads,
         canary,
@@ -24,13 +24,11 @@ pub(super) fn specification(spec: &LogShippingSpec) -> Vec<FieldError> {
         on_failure,
     } = &spec.rollout;
     [
-        (spec.mode != Mode::Enforce, "mode"),
         (spec.volume.reclaim != Reclaim::Never, "volume.reclaim"),
         (
             spec.sidecar.state_volume != StateVolume::EmptyDir,
             "sidecar.stateVolume",
         ),
-        (*paused, "rollout.paused"),
         (
             *max_concurrent_restarts != defaults.max_concurrent_restarts,
             "rollout.maxConcurrentRestarts",
@@ -47,7 +45,6 @@ pub(super) fn specification(spec: &LogShippingSpec) -> Vec<FieldError> {
             spec.revision_history_limit != DEFAULT_REVISION_HISTORY_LIMIT,
             "revisionHistoryLimit",
         ),
-        (spec.deletion_policy != DeletionPolicy::Revert, "deletionPolicy"),
     ]
     .into_iter()
     .filter(|(unsupported, _)| *unsupported)

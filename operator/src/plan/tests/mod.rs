@@ -3,8 +3,10 @@
 mod composition;
 mod properties;
 mod references;
+mod retaining;
 mod running;
 mod snapshots;
 mod standing;
 mod strategic_merge;
+mod waiting;
 mod world;

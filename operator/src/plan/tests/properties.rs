@@ -1,11 +1,15 @@
 //! What holds for every owner and every set of LogShippings.
 
+use std::collections::BTreeSet;
+
+use crds::spec::Mode;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::world::{observed, reconcile, shipping, template};
 use crate::observed::{Observed, Shipping};
+use crate::plan::Plan;
 use crate::plan::parts::split;
 
 fn owner() -> impl Strategy<Value = Value> {
@@ -120,6 +124,8 @@ fn specification() -> impl Strategy<Value = String> {
         "volume: {sizeLimit: 1000000}",
         "volume: {policy: ExistingOnly}",
         "mode: Preview",
+        "rollout: {paused: true}",
+        "sidecar: {resources: {requests: {cpu: 2}, limits: {cpu: 1}}}",
         "priority: 5",
     ]);
     (vec(source, 1..3), sidecar).prop_map(|(sources, sidecar)| {
@@ -133,6 +139,33 @@ fn specification() -> impl Strategy<Value = String> {
             sources.join(", ")
         )
     })
+}
+
+/// Names of some that may have been there.
+fn retaining() -> impl Strategy<Value = BTreeSet<String>> {
+    let names = (0..4).map(|index| format!("logs-{index}")).collect::<Vec<_>>();
+    proptest::sample::subsequence(names, 0..3).prop_map(|names| names.into_iter().collect())
+}
+
+/// Those that act and those that wait, as the operator sees them while the ones before them go.
+fn replace(world: &mut Observed, shippings: Vec<Shipping>, retaining: BTreeSet<String>) {
+    world.retaining = retaining;
+    world
+        .retaining
+        .retain(|name| shippings.iter().all(|shipping| shipping.name != *name));
+    world.shippings = shippings;
+}
+
+fn is_nothing(plan: &Plan) -> bool {
+    let Plan {
+        config_map,
+        patch,
+        nudges,
+        delete_config_map,
+        events,
+        state: _,
+    } = plan;
+    config_map.is_none() && patch.is_none() && nudges.is_empty() && delete_config_map.is_none() && events.is_empty()
 }
 
 fn world(owner: &Value, shippings: Vec<Shipping>) -> Observed {
@@ -165,19 +198,53 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn a_plan_that_was_carried_out_leaves_nothing_to_do(owner in owner(), first in shippings(), second in shippings()) {
+    fn a_plan_that_was_carried_out_leaves_nothing_to_do(
+        owner in owner(), first in shippings(), second in shippings(), retain in retaining(), retain_then in retaining(),
+    ) {
         let mut world = world(&owner, first);
-        for next in [second, Vec::new()] {
+        for (next, retain) in [(second, retain), (Vec::new(), retain_then)] {
             if let Some(patch) = reconcile(&mut world).patch {
                 check_patch(&patch.body)?;
             }
             // No pod is left of an older shape, so its key goes.
             prop_assert_eq!(reconcile(&mut world).patch, None);
             let again = reconcile(&mut world);
-            prop_assert_eq!((&again.patch, &again.config_map, &again.delete_config_map), (&None, &None, &None));
-            prop_assert!(again.events.is_empty() && again.nudges.is_empty());
-            world.shippings = next;
+            prop_assert!(is_nothing(&again), "{again:#?}");
+            replace(&mut world, next, retain);
         }
+    }
+
+    #[test]
+    fn who_waits_changes_nothing_for_the_others(owner in owner(), shippings in shippings()) {
+        let waits = |shipping: &Shipping| match &shipping.verdict {
+            Ok(accepted) => accepted.spec.mode == Mode::Preview || accepted.spec.rollout.paused,
+            Err(_) => true,
+        };
+        let others = shippings.iter().filter(|shipping| !waits(shipping)).cloned().collect();
+        let (mut world, mut without) = (world(&owner, shippings), world(&owner, others));
+        reconcile(&mut world);
+        reconcile(&mut without);
+        prop_assert_eq!(template(&world), template(&without));
+        prop_assert_eq!(&world.config_map, &without.config_map);
+    }
+
+    #[test]
+    fn a_change_of_the_configuration_only_never_changes_the_shape(owner in owner(), shippings in shippings()) {
+        let mut world = world(&owner, shippings);
+        reconcile(&mut world);
+        let before = template(&world);
+        for shipping in &mut world.shippings {
+            if let Ok(accepted) = &mut shipping.verdict {
+                let spec = &mut accepted.spec;
+                spec.destinations[0].timeout = pipeline::Duration::from_secs(7);
+                spec.sources[0].exclude.push("*.gz".to_owned());
+                spec.sidecar.drain_timeout = pipeline::Duration::from_secs(7);
+                spec.sidecar.log_level = pipeline::config::LogLevel::Debug;
+                accepted.revision.push('x');
+            }
+        }
+        prop_assert_eq!(reconcile(&mut world).patch, None);
+        prop_assert_eq!(template(&world), before);
     }
 
     #[test]
@@ -205,9 +272,15 @@ proptest! {
     }
 
     #[test]
-    fn the_order_in_which_objects_arrive_does_not_matter(owner in owner(), shippings in shippings()) {
-        let mut world = world(&owner, shippings);
+    fn the_order_in_which_objects_arrive_does_not_matter(
+        owner in owner(), first in shippings(), second in shippings(), retain in retaining(),
+    ) {
+        let mut world = world(&owner, first);
         let mut reversed = world.clone();
+        reversed.shippings.reverse();
+        prop_assert_eq!(reconcile(&mut world), reconcile(&mut reversed));
+        replace(&mut world, second, retain);
+        reversed = world.clone();
         reversed.shippings.reverse();
         prop_assert_eq!(reconcile(&mut world), reconcile(&mut reversed));
     }

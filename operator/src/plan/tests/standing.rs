@@ -7,6 +7,9 @@ use super::world::{OWNER, SIMPLE, config, observed, reconcile, shape, shipping, 
 use crate::observed::{Life, Observed, Pod, SidecarContainer};
 use crate::plan::{Action, Finding, Plan, Standing};
 
+/// With this a specification can't be used.
+const UNUSABLE: &str = "sidecar: {resources: {requests: {cpu: 2}, limits: {cpu: 1}}}";
+
 fn standing<'a>(plan: &'a Plan, name: &str) -> &'a Standing {
     &plan.state.shippings[name].standing
 }
@@ -44,7 +47,7 @@ fn an_invalid_specification_keeps_its_last_good_configuration() {
     let mut world = observed(OWNER, vec![shipping("logs", SIMPLE), shipping("more", SIMPLE)]);
     reconcile(&mut world);
     let before = config(&world);
-    world.shippings[0] = shipping("logs", &format!("{SIMPLE}, mode: Preview"));
+    world.shippings[0] = shipping("logs", &format!("{SIMPLE}, {UNUSABLE}"));
     let plan = reconcile(&mut world);
     assert_eq!((plan.patch, plan.config_map), (None, None));
     assert_eq!(config(&world), before);
@@ -62,7 +65,7 @@ fn an_invalid_specification_restarts_nothing_even_when_the_config_map_is_gone() 
     let mut world = observed(OWNER, vec![shipping("logs", SIMPLE)]);
     reconcile(&mut world);
     world.config_map = None;
-    world.shippings = vec![shipping("logs", &format!("{SIMPLE}, mode: Preview"))];
+    world.shippings = vec![shipping("logs", &format!("{SIMPLE}, {UNUSABLE}"))];
     let plan = reconcile(&mut world);
     assert_eq!((&plan.patch, &plan.config_map), (&None, &None));
     world.shippings = vec![shipping("logs", SIMPLE)];
@@ -72,18 +75,21 @@ fn an_invalid_specification_restarts_nothing_even_when_the_config_map_is_gone() 
 
 #[test]
 fn what_was_never_valid_gets_nothing() {
-    let mut world = observed(OWNER, vec![shipping("logs", &format!("{SIMPLE}, mode: Preview"))]);
+    let mut world = observed(OWNER, vec![shipping("logs", &format!("{SIMPLE}, {UNUSABLE}"))]);
     let plan = reconcile(&mut world);
     assert_eq!((&plan.patch, &plan.config_map), (&None, &None));
     let message = &finding(&plan, "logs").message;
-    assert_eq!(message, "spec.mode: is not supported by this version yet");
+    assert_eq!(
+        message,
+        "spec.sidecar.resources.requests.cpu: 2 is more than the limit 1"
+    );
 }
 
 #[test]
 fn a_pipeline_whose_object_is_gone_goes_even_when_the_other_one_is_invalid() {
     let mut world = observed(OWNER, vec![shipping("logs", SIMPLE), shipping("more", SIMPLE)]);
     reconcile(&mut world);
-    world.shippings = vec![shipping("more", &format!("{SIMPLE}, mode: Preview"))];
+    world.shippings = vec![shipping("more", &format!("{SIMPLE}, {UNUSABLE}"))];
     let plan = reconcile(&mut world);
     assert_eq!(plan.patch, None);
     assert_eq!(reconcile(&mut world).state.carried, ["more".to_owned()].into());

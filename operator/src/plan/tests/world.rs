@@ -1,5 +1,7 @@
 //! A Deployment, its ConfigMap and its pods as a value on which plans are carried out.
 
+use std::collections::BTreeSet;
+
 use crds::{LogShipping, names};
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
@@ -77,6 +79,7 @@ pub(super) fn observed(owner: &str, shippings: Vec<Shipping>) -> Observed {
     Observed {
         deployment: yaml(owner),
         shippings,
+        retaining: BTreeSet::new(),
         config_map: None,
         pods: Vec::new(),
     }
