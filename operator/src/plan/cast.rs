@@ -2,8 +2,8 @@
 
 use crds::spec::Mode;
 
-use super::composition::{Candidate, Composition, Running, compose};
 use super::Settings;
+use super::composition::{Candidate, Composition, Running, compose};
 use super::situation::Situation;
 use super::target::Ground;
 use crate::observed::Shipping;

@@ -92,7 +92,7 @@ pub(super) fn compose(
 ) -> Composition {
     let mut members: Vec<Member> = Vec::new();
     let mut refused = BTreeMap::new();
-    for candidate in in_order(candidates, running) {
+    for candidate in candidates {
         let name = candidate.name;
         let wanted = candidate.wanted.map(|accepted| acting(ground, accepted));
         let member = match wanted {
@@ -105,6 +105,7 @@ pub(super) fn compose(
         };
         members.extend(member);
     }
+    // By the priority that was, or will be, admitted.
     members.sort_by_key(|member| (Reverse(member.wishes.priority), member.name.clone()));
     let recreate = recreate(candidates);
     Composition {
@@ -112,17 +113,6 @@ pub(super) fn compose(
         refused,
         ..put_together(members)
     }
-}
-
-/// In the order in which they were, or will be, admitted.
-fn in_order<'a>(candidates: &[Candidate<'a>], running: Running<'_>) -> Vec<Candidate<'a>> {
-    let priority = |candidate: &Candidate<'_>| match candidate.wanted {
-        Some(accepted) => accepted.spec.priority,
-        None => running.admitted.get(candidate.name).map_or(0, |wishes| wishes.priority),
-    };
-    let mut ordered = candidates.to_vec();
-    ordered.sort_by_key(|candidate| (Reverse(priority(candidate)), candidate.name));
-    ordered
 }
 
 fn put_together(mut members: Vec<Member>) -> Composition {
