@@ -24,6 +24,7 @@ mod reporter;
 mod run;
 pub mod settings;
 mod transition;
+pub mod uninstall;
 pub mod validate;
 
 pub use contest::Patience;

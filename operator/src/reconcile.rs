@@ -55,7 +55,7 @@ impl Reconciler {
 
     /// Works on a target once.
     #[tracing::instrument(name = "reconciling target", skip(self), fields(target = %target))]
-    async fn reconcile(&self, target: TargetKey) -> Next {
+    pub(crate) async fn reconcile(&self, target: TargetKey) -> Next {
         let start = Instant::now();
         let (result, next) = match observe(&self.client, &self.cluster, &target).await {
             Ok(Some(observed)) => self.carry_out(&target, &observed).await,

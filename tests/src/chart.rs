@@ -12,6 +12,8 @@ use crate::road;
 
 /// Name of the release.
 pub const RELEASE: &str = "logshipping";
+/// ServiceAccount of the Job that runs before an uninstallation, and name of the Job.
+pub const UNINSTALLER: &str = "logshipping-uninstall";
 
 /// Helm, and nothing said yet.
 ///
@@ -71,37 +73,57 @@ pub fn objects(namespace: &str, values: &Value) -> Vec<Value> {
     parsed.filter(|object| !object.is_null()).collect()
 }
 
-/// Installs everything but what runs pods, of which a control plane without nodes has no use, and returns the
-/// ServiceAccount's kubeconfig.
+/// Installs the rights and whatever else there is but Deployments, of which a control plane without nodes has no use, and
+/// returns the kubeconfig of the operator's ServiceAccount.
 ///
 /// # Panics
 /// When the API server refuses.
 pub fn install_rights(control_plane: &ControlPlane, namespace: &str, values: &Value) -> PathBuf {
-    let kubectl = |arguments: &[&str], input: &str| {
-        let output = feed(control_plane.kubectl().args(arguments), input);
-        let output = output.unwrap_or_else(|error| panic!("no kubectl: {error}"));
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(
-            output.status.success(),
-            "kubectl {arguments:?}: {}",
-            text(&output.stderr)
-        );
-        text(&output.stdout)
-    };
     let mut items = objects(namespace, values);
     items.retain(|object| object["kind"] != "Deployment" && !is_hook(object));
+    install(control_plane, &items);
+    bearer(control_plane, namespace, RELEASE)
+}
+
+/// Installs the rights that `helm uninstall` has its Job make use of, and returns the kubeconfig of its ServiceAccount.
+///
+/// # Panics
+/// When the API server refuses.
+pub fn install_uninstaller(control_plane: &ControlPlane, namespace: &str, values: &Value) -> PathBuf {
+    let mut items = objects(namespace, values);
+    items.retain(|object| is_hook(object) && object["kind"] != "Job");
+    install(control_plane, &items);
+    bearer(control_plane, namespace, UNINSTALLER)
+}
+
+/// Applies objects as they are.
+///
+/// # Panics
+/// When the API server refuses.
+pub fn install(control_plane: &ControlPlane, items: &[Value]) {
     let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items});
-    kubectl(
-        &["apply", "--server-side", "--force-conflicts", "--filename=-"],
-        &list.to_string(),
-    );
-    let token = kubectl(
-        &["create", "token", RELEASE, "--namespace", namespace, "--duration=6h"],
-        "",
-    );
+    let apply = ["apply", "--server-side", "--force-conflicts", "--filename=-"];
+    kubectl(control_plane, &apply, &list.to_string());
+}
+
+fn bearer(control_plane: &ControlPlane, namespace: &str, account: &str) -> PathBuf {
+    let create = ["create", "token", account, "--namespace", namespace, "--duration=6h"];
+    let token = kubectl(control_plane, &create, "");
     control_plane
         .kubeconfig_with_token(token.trim())
         .unwrap_or_else(|error| panic!("no kubeconfig: {error}"))
+}
+
+fn kubectl(control_plane: &ControlPlane, arguments: &[&str], input: &str) -> String {
+    let output = feed(control_plane.kubectl().args(arguments), input);
+    let output = output.unwrap_or_else(|error| panic!("no kubectl: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "kubectl {arguments:?}: {}",
+        text(&output.stderr)
+    );
+    text(&output.stdout)
 }
 
 /// Whether Helm makes the object only for a moment.
@@ -109,9 +131,9 @@ pub fn is_hook(object: &Value) -> bool {
     !object["metadata"]["annotations"]["helm.sh/hook"].is_null()
 }
 
-/// The user name of the release's ServiceAccount.
-pub fn user(namespace: &str) -> String {
-    format!("system:serviceaccount:{namespace}:{RELEASE}")
+/// The user name of a ServiceAccount of the release.
+pub fn user(namespace: &str, account: &str) -> String {
+    format!("system:serviceaccount:{namespace}:{account}")
 }
 
 /// The rights in the roles among these objects that pass `which`, each as `verb resource.group`.

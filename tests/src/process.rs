@@ -111,8 +111,11 @@ impl Drop for Process {
     }
 }
 
-/// Built on first use, beside the program that is running.
-fn program() -> &'static Path {
+/// The program. Built on first use, beside the program that is running.
+///
+/// # Panics
+/// When it doesn't build.
+pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| build().unwrap_or_else(|error| panic!("no operator: {error:#}")))
 }

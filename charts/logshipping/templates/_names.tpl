@@ -66,3 +66,26 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{- define "logshipping.uninstallName" -}}
+{{- printf "%s-uninstall" (include "logshipping.fullname" . | trunc 53 | trimSuffix "-") }}
+{{- end }}
+
+{{/* Not those that the operator's Deployment, Service and budget select by. */}}
+{{- define "logshipping.uninstallLabels" -}}
+app.kubernetes.io/name: {{ include "logshipping.name" . }}-uninstall
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: uninstall
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Annotations of an object that exists only while `helm uninstall` runs, or until a failure of it was looked at. */}}
+{{- define "logshipping.uninstallHook" -}}
+helm.sh/hook: pre-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}

@@ -35,3 +35,30 @@
   resources: [events]
   verbs: [create, patch]
 {{- end }}
+
+{{/* What the Job before an uninstallation may do: what the operator may, but for what only adding a sidecar takes. */}}
+{{- define "logshipping.uninstallRules" -}}
+- apiGroups: [logshipping.dev]
+  resources: [logshippings]
+  verbs: [list, watch, patch]
+# Why an object can't go yet.
+- apiGroups: [logshipping.dev]
+  resources: [logshippings/status]
+  verbs: [patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, patch]
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+# An update takes a pipeline out of a configuration that another LogShipping keeps.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, update, delete]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}

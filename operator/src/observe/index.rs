@@ -44,9 +44,19 @@ pub(crate) struct ConfigMapEntry {
     pub(crate) pipelines: BTreeSet<String>,
 }
 
+/// Whether the operator stays in the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stay {
+    #[default]
+    Stays,
+    /// Every LogShipping counts as being deleted.
+    Leaves,
+}
+
 /// What is known.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
+    pub(super) stay: Stay,
     pub(super) shippings: BTreeMap<ShippingKey, ShippingEntry>,
     pub(super) deployments: BTreeMap<TargetKey, Arc<Deployment>>,
     pub(super) config_maps: BTreeMap<ConfigMapKey, ConfigMapEntry>,
@@ -64,6 +74,20 @@ pub(crate) struct Index {
 }
 
 impl Index {
+    /// From now on every LogShipping that becomes known counts as being deleted.
+    pub(super) fn leave(&mut self) -> Wakes {
+        self.stay = Stay::Leaves;
+        Wakes::default()
+    }
+
+    pub(crate) fn all_shippings(&self) -> impl Iterator<Item = (&ShippingKey, &ShippingEntry)> {
+        self.shippings.iter()
+    }
+
+    pub(crate) fn target_keys(&self) -> impl Iterator<Item = &TargetKey> {
+        self.deployments.keys()
+    }
+
     pub(crate) fn shipping(&self, key: &ShippingKey) -> Option<&ShippingEntry> {
         self.shippings.get(key)
     }

@@ -16,10 +16,10 @@ use kube::Resource;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::watcher::Event;
 
-use super::index::{ConfigMapEntry, Index, ReplicaSetEntry, Wakes, labels};
+use super::index::{ConfigMapEntry, Index, ReplicaSetEntry, Stay, Wakes, labels};
 use super::key::{ConfigMapKey, Namespaced, PodKey, ReplicaSetKey, ShippingKey, TargetKey};
 use super::pod::SidecarPod;
-use super::shipping::ShippingEntry;
+use super::shipping::{ShippingEntry, ShippingLife};
 
 /// A kind of object that is watched.
 pub(crate) trait Watched {
@@ -112,7 +112,10 @@ impl Watched for Shippings {
     }
 
     fn put(index: &mut Index, key: ShippingKey, object: Self::Object) -> Wakes {
-        let entry = ShippingEntry::of(&object);
+        let mut entry = ShippingEntry::of(&object);
+        if index.stay == Stay::Leaves {
+            entry.life = ShippingLife::Deleting;
+        }
         let before = index.shippings.get(&key).cloned();
         let mut wakes = Wakes::default();
         if before.as_ref().is_none_or(|before| before.differs_for_targets(&entry)) {

@@ -53,6 +53,13 @@ impl Cluster {
         }
     }
 
+    /// One in which every LogShipping counts as being deleted, because the operator goes.
+    pub(crate) fn leaving() -> Self {
+        let cluster = Self::new();
+        cluster.change(Index::leave);
+        cluster
+    }
+
     pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -98,7 +105,8 @@ pub(crate) async fn observe(client: &Client, cluster: &Cluster, target: &TargetK
     Ok(Some(observed))
 }
 
-fn snapshot(index: &Index, target: &TargetKey) -> Option<Observed> {
+/// The same from what is known already: a ConfigMap that isn't ours is not.
+pub(crate) fn snapshot(index: &Index, target: &TargetKey) -> Option<Observed> {
     let deployment = index.deployment(target).filter(|_| index.concerns(target))?;
     let live = index
         .shippings_on(target)

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use cluster::control_plane::ControlPlane;
 use operator::settings::Switch;
 use serde_json::{Value, json};
-use tests::chart::{self, granted, used};
+use tests::chart::{self, RELEASE, granted, used};
 use tests::in_process::{self, Operator};
 use tests::kubectl::Namespace;
 use tests::pods::Pods;
@@ -142,7 +142,7 @@ fn in_a_few_namespaces_it_needs_no_right_in_the_cluster_and_none_for_what_is_swi
     live_through_everything(&shop);
 
     let granted = granted(&objects, |role| !chart::is_hook(role));
-    let used = await_used(control_plane, &chart::user(home.name()), &granted);
+    let used = await_used(control_plane, &chart::user(home.name(), RELEASE), &granted);
     assert_eq!(used, granted);
     assert!(!granted.contains("patch pods"), "there is no nudge");
 }

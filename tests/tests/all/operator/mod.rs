@@ -8,3 +8,4 @@ mod leadership;
 mod obstacles;
 mod removal;
 pub mod shop;
+mod uninstall;

@@ -148,7 +148,7 @@ fn a_deployment_that_got_a_controller_holds_up_nobody_who_leaves() {
 }
 
 /// An administrator's policy for one namespace that keeps the sidecar in.
-fn policy(namespace: &str) -> String {
+pub fn policy(namespace: &str) -> String {
     format!(
         "
 apiVersion: admissionregistration.k8s.io/v1
