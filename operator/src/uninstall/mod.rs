@@ -27,7 +27,6 @@ use self::turns::{Turn, Turns};
 use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::observe::{Cluster, TargetKey, watch};
-use crate::plan;
 use crate::queue::Next;
 use crate::reconcile::Reconciler;
 use crate::report::write::Written;
@@ -97,10 +96,7 @@ fn work(
     let reconciler = Reconciler {
         client: client.clone(),
         cluster: cluster.clone(),
-        // Nothing is added, so no image is.
-        settings: plan::Settings {
-            sidecar_image: String::new(),
-        },
+        settings: stage::settings(),
         nudge: Switch::Off,
         events,
         metrics: metrics.clone(),

@@ -2,7 +2,7 @@
 
 use crate::observe::{Index, TargetKey, snapshot};
 use crate::observed::{Life, Observed, SidecarContainer};
-use crate::plan::{Plan, Settings, plan};
+use crate::plan::{HostPaths, Plan, Settings, plan};
 
 /// How far one Deployment is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +22,15 @@ pub(super) enum Stage {
 /// None for a Deployment that is none of our business.
 pub(super) fn of(index: &Index, target: &TargetKey) -> Option<Stage> {
     let observed = snapshot(index, target)?;
-    // Nothing is added, so no image is.
-    let settings = Settings {
+    Some(judge(&observed, &plan(&observed, &settings())))
+}
+
+/// Those of plans that add nothing: no image is used, and no volume judged.
+pub(super) fn settings() -> Settings {
+    Settings {
         sidecar_image: String::new(),
-    };
-    Some(judge(&observed, &plan(&observed, &settings)))
+        host_paths: HostPaths::default(),
+    }
 }
 
 fn judge(observed: &Observed, plan: &Plan) -> Stage {
