@@ -40,7 +40,7 @@ pub(crate) fn transforms(transforms: &[Transform]) -> Vec<FieldError> {
 }
 
 pub(crate) fn destination(path: &str, destination: &Destination, kind: Kind<'_>) -> Vec<FieldError> {
-    let built = matches!(kind, Kind::Stdout(_) | Kind::Http(_) | Kind::Loki(_));
+    let built = matches!(kind, Kind::Stdout(_) | Kind::File(_) | Kind::Http(_) | Kind::Loki(_));
     let proxy = destination.proxy.as_deref();
     // The connection to the proxy itself; what goes through it to an https destination is encrypted anyway.
     let encrypted_proxy = proxy.is_some_and(|proxy| proxy.starts_with("https://"));

@@ -19,6 +19,8 @@ pub enum Command {
     Run(Run),
     /// Judges a configuration file: ends with 0, or with every error and its field path.
     Check(Check),
+    /// Prints the records that a configuration makes of the lines of a file, as JSON lines. Nothing is shipped.
+    Test(Test),
 }
 
 #[derive(Debug, clap::Args)]
@@ -57,6 +59,16 @@ pub struct Run {
     /// The node's name, for the attribute k8s.node.name.
     #[arg(long, env = "LOGSHIPPING_NODE_NAME", value_name = "NAME")]
     pub node_name: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Test {
+    /// Configuration file.
+    #[arg(long, env = "LOGSHIPPING_CONFIG", value_name = "FILE")]
+    pub config: PathBuf,
+    /// A file with log lines, `-` for standard input. At most 64 MiB of it are taken.
+    #[arg(long, env = "LOGSHIPPING_INPUT", value_name = "FILE")]
+    pub input: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

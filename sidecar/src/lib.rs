@@ -20,3 +20,4 @@ pub mod references;
 pub mod sending;
 pub mod serve;
 pub mod transport;
+pub mod trial;

@@ -43,7 +43,7 @@ pub fn run(arguments: Run) -> io::Result<End> {
         let wake = Wake::new()?;
         let around = Surroundings::of_process(References::new(arguments.refs_dir.clone()));
         let published = Arc::new(Published::new());
-        let ends = engine::connect(wake.clone(), handle, stdout::Writer::start()?, around);
+        let ends = engine::connect(wake.clone(), handle, stdout::writer()?, around);
         let for_status = Arc::clone(&published);
         let status = serve::run(arguments.listen, Arc::new(move || for_status.snapshot()));
         let _status = tokio::spawn(status);

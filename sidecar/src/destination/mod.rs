@@ -5,6 +5,7 @@
 
 mod answer;
 mod attributes;
+pub(crate) mod file;
 mod http;
 mod json;
 mod limits;
@@ -13,6 +14,7 @@ mod loki;
 pub(crate) mod samples;
 pub mod stdout;
 mod text;
+mod writer;
 
 use bytes::Bytes;
 use pipeline::destination::{Kind, LineFormat};
@@ -21,6 +23,7 @@ pub(crate) use answer::{of_request_error, of_words, stored};
 pub(crate) use attributes::of_file as attribute_of_file;
 pub(crate) use json::write_string as write_json_string;
 pub use limits::Limits;
+pub use writer::Writer;
 
 use crate::batch::{Answer, Batch};
 use crate::transport::{Endpoint, EndpointError, Response};
@@ -34,6 +37,8 @@ pub enum BuildError {
     NoType,
     #[error("{field}: {error}")]
     Endpoint { field: &'static str, error: EndpointError },
+    #[error("no thread to write with")]
+    Thread(#[from] std::io::Error),
     #[error(transparent)]
     Connection(#[from] crate::transport::ConnectionError),
 }
@@ -57,6 +62,8 @@ enum Format {
 #[derive(Debug)]
 pub(crate) enum Channel {
     Stdout,
+    /// Its path.
+    File(String),
     Http {
         endpoint: Box<Endpoint>,
         classify: fn(&Response) -> Answer,
@@ -80,10 +87,8 @@ pub(crate) enum Probe {
 pub(crate) fn build(destination: &pipeline::Destination, limits: &Limits) -> Result<(Encoder, Channel), BuildError> {
     let max_record_bytes = limits.max_record_bytes;
     let (format, channel) = match destination.kind().ok_or(BuildError::NoType)? {
-        Kind::Stdout(settings) => match settings.format.unwrap_or_default() {
-            LineFormat::Raw => (Format::Raw, Channel::Stdout),
-            LineFormat::Json => (Format::JsonLines, Channel::Stdout),
-        },
+        Kind::Stdout(settings) => (lines(settings.format), Channel::Stdout),
+        Kind::File(settings) => (lines(settings.format), Channel::File(settings.path.clone())),
         Kind::Http(settings) => (
             Format::JsonLines,
             Channel::Http {
@@ -111,6 +116,13 @@ pub(crate) fn build(destination: &pipeline::Destination, limits: &Limits) -> Res
     ))
 }
 
+fn lines(format: Option<LineFormat>) -> Format {
+    match format.unwrap_or_default() {
+        LineFormat::Raw => Format::Raw,
+        LineFormat::Json => Format::JsonLines,
+    }
+}
+
 impl Encoder {
     /// The indexes of the records that go together into one request; called once, before the first [`Self::encode`].
     pub(crate) fn requests(&self, batch: &mut Batch) -> Vec<Vec<u32>> {
@@ -132,9 +144,16 @@ impl Encoder {
     }
 }
 
+/// Every record as a JSON line.
+pub(crate) fn json_lines(batch: &Batch) -> Vec<u8> {
+    let all: Vec<u32> = (0..).zip(&batch.records).map(|(index, _)| index).collect();
+    json::encode(batch, &all, usize::MAX)
+}
+
 /// The lines with their ends.
 fn raw(batch: &Batch, records: &[u32]) -> Vec<u8> {
-    if records.len() == batch.records.len() {
+    // Without fields the text is made of lines and nothing else.
+    if records.len() == batch.records.len() && batch.fields.is_empty() {
         return batch.text.clone();
     }
     let mut out = Vec::new();

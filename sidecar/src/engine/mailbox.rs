@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 
 use crate::batch::Settled;
-use crate::destination::{BuildError, Limits, stdout};
+use crate::destination::{BuildError, Limits, Writer};
 use crate::sending::{self, Health, LaneId, LaneParts};
 use crate::transport::Surroundings;
 
@@ -32,7 +32,7 @@ pub(crate) struct Mailbox {
 #[derive(Debug)]
 pub(crate) struct Sending {
     pub(crate) runtime: tokio::runtime::Handle,
-    pub(crate) stdout: stdout::Writer,
+    pub(crate) stdout: Writer,
     around: Surroundings,
     settled: mpsc::Sender<(LaneId, Settled)>,
     wake: Wake,
@@ -64,7 +64,7 @@ impl Wake {
 pub(crate) fn connect(
     wake: Wake,
     runtime: tokio::runtime::Handle,
-    stdout: stdout::Writer,
+    stdout: Writer,
     around: Surroundings,
 ) -> (Mailbox, Sending) {
     let (sender, settled) = mpsc::channel();

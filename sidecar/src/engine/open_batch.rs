@@ -5,10 +5,9 @@ use std::sync::Arc;
 use memchr::memchr;
 use rustix::io::Errno;
 
-use crate::batch::{Batch, FileRange, Record};
+use crate::batch::{Batch, FileRange};
 use crate::metrics::Amount;
-use crate::processing::grouping::{GroupState, Grouping};
-use crate::processing::{Memory, Program, Scratch, Tally};
+use crate::processing::{Processing, Tally};
 use crate::reading::lines::{self, Input, TIME_STEP, Tail};
 
 use super::cursor::{Cursor, CursorId, NextLine, Position};
@@ -46,15 +45,6 @@ pub(crate) struct Allowance {
     /// Text that still fits into the batch.
     pub(crate) room: usize,
     pub(crate) max_line: usize,
-}
-
-/// What turns lines into records; without a program they are records as they are.
-#[derive(Debug)]
-pub(crate) struct Processing<'a> {
-    pub(crate) grouping: Option<&'a Grouping>,
-    pub(crate) program: Option<&'a Program>,
-    pub(crate) memory: &'a mut Memory,
-    pub(crate) scratch: &'a mut Scratch,
 }
 
 /// Lines that were taken.
@@ -242,50 +232,6 @@ impl OpenBatch {
             share.last_record = self.batch.records.len().checked_sub(1);
         }
         share.position = cursor.position();
-    }
-}
-
-impl Processing<'_> {
-    /// How much of the raw bytes belongs to groups that are complete, as far as it can be told.
-    fn whole_groups(&mut self, raw: &[u8], longest: usize, tail: Tail) -> usize {
-        let Some(grouping) = self.grouping else {
-            return raw.len();
-        };
-        let groups = grouping.scan(raw, longest, &mut self.scratch.starts);
-        match (groups.state, tail) {
-            (GroupState::Open, Tail::Wait) => groups.last,
-            (GroupState::Complete, _) | (_, Tail::Ship) => raw.len(),
-        }
-    }
-
-    /// Makes one record of the lines of each group, which were read at `offset`. Their texts stand one after the other.
-    fn group(&mut self, records: &mut Vec<Record>, first: usize, offset: u64) {
-        if self.grouping.is_none() {
-            return;
-        }
-        let mut kept = first;
-        for index in first..records.len() {
-            let record = records[index];
-            let start = usize::try_from(record.offset - offset).unwrap_or(usize::MAX);
-            if index == first || self.scratch.starts.binary_search(&start).is_ok() {
-                records[kept] = record;
-                kept += 1;
-            } else {
-                let group = &mut records[kept - 1];
-                group.end = record.end;
-                group.source_bytes = group.source_bytes.saturating_add(record.source_bytes);
-                group.marks.truncated |= record.marks.truncated;
-                group.marks.partial |= record.marks.partial;
-            }
-        }
-        records.truncate(kept);
-    }
-
-    fn run(&mut self, batch: &mut Batch, from: (usize, usize)) -> Tally {
-        let program = self
-            .program
-            .map(|program| program.run(batch, from, self.memory, self.scratch));
-        program.unwrap_or_default()
     }
 }
 

@@ -10,6 +10,7 @@
 mod draft;
 mod format;
 pub(crate) mod grouping;
+mod stage;
 mod transform;
 
 use pipeline::transform::Severity;
@@ -18,6 +19,7 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use self::draft::{Body, Buffers, Draft, Place, Text};
 use self::format::Format;
+pub(crate) use self::stage::Processing;
 use self::transform::{Bucket, Fate, Step};
 use crate::batch::{Batch, Clock, Field, Origin, Record, Span};
 use crate::metrics::Amount;
@@ -58,7 +60,7 @@ pub(crate) struct Scratch {
     records: Vec<Record>,
     buffers: Buffers,
     /// Where groups of lines begin in what was read last.
-    pub(crate) starts: Vec<usize>,
+    starts: Vec<usize>,
 }
 
 /// What came of lines.

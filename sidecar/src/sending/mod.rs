@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::batch::{Batch, Settled};
 pub use crate::destination::BuildError;
-use crate::destination::stdout;
+use crate::destination::Writer;
 use crate::transport::Surroundings;
 pub use health::Health;
 
@@ -44,7 +44,7 @@ pub struct LaneParts {
     pub wake: Arc<dyn Fn() + Send + Sync>,
     pub health: Arc<Health>,
     /// The process's one writer to standard output.
-    pub stdout: stdout::Writer,
+    pub stdout: Writer,
     /// References and environment.
     pub around: Surroundings,
 }

@@ -11,13 +11,15 @@ use tokio::time::timeout;
 
 use super::{BuildError, Health};
 use crate::batch::Answer;
-use crate::destination::{self, stdout};
+use crate::destination::{self, Writer};
 use crate::transport::{Messenger, Response, Surroundings};
 
 /// One destination's way.
 pub(super) enum Route {
-    Stdout {
-        writer: stdout::Writer,
+    Local {
+        writer: Writer,
+        /// How people call it.
+        name: String,
         patience: Duration,
         health: Arc<Health>,
     },
@@ -32,14 +34,17 @@ impl Route {
         channel: destination::Channel,
         destination: &pipeline::Destination,
         around: &Surroundings,
-        (stdout, health): (&stdout::Writer, &Arc<Health>),
+        (stdout, health): (&Writer, &Arc<Health>),
     ) -> Result<Self, BuildError> {
+        let local = |writer, name| Self::Local {
+            writer,
+            name,
+            patience: destination.timeout.to_std(),
+            health: Arc::clone(health),
+        };
         Ok(match channel {
-            destination::Channel::Stdout => Self::Stdout {
-                writer: stdout.clone(),
-                patience: destination.timeout.to_std(),
-                health: Arc::clone(health),
-            },
+            destination::Channel::Stdout => local(stdout.clone(), "standard output".to_owned()),
+            destination::Channel::File(path) => local(destination::file::writer(&path)?, path),
             destination::Channel::Http { endpoint, classify, .. } => Self::Http {
                 messenger: Box::new(Messenger::new(*endpoint, destination, around)?),
                 classify,
@@ -50,11 +55,12 @@ impl Route {
     /// Takes one body there and comes back with what it came to.
     pub(super) async fn carry(&self, body: Bytes) -> Answer {
         match self {
-            Self::Stdout {
+            Self::Local {
                 writer,
+                name,
                 patience,
                 health,
-            } => write(writer, *patience, health, body).await,
+            } => write((writer, name), *patience, health, body).await,
             Self::Http { messenger, classify } => match messenger.post(body).await {
                 Ok(response) => classify(&response),
                 Err(error) => destination::of_request_error(&error),
@@ -64,7 +70,7 @@ impl Route {
 }
 
 /// A write that has begun can't be taken back, so it isn't given up when nobody reads the pipe; the health says so.
-async fn write(writer: &stdout::Writer, patience: Duration, health: &Health, text: Bytes) -> Answer {
+async fn write((writer, name): (&Writer, &str), patience: Duration, health: &Health, text: Bytes) -> Answer {
     let write = writer.write(text);
     tokio::pin!(write);
     loop {
@@ -74,25 +80,22 @@ async fn write(writer: &stdout::Writer, patience: Duration, health: &Health, tex
             }
             Ok(Err(error)) => {
                 return Answer::Retry {
-                    failure: unwritable(&error),
+                    failure: unwritable(name, &error),
                     after: None,
                 };
             }
-            Err(_) => health.failed(DestinationState::Retrying, &unread(patience), Timestamp::now()),
+            Err(_) => health.failed(DestinationState::Retrying, &unread(name, patience), Timestamp::now()),
         }
     }
 }
 
-fn unwritable(error: &io::Error) -> crate::batch::Failure {
-    destination::of_words(
-        FailureReason::Unreachable,
-        &format!("standard output can't be written: {error}"),
-    )
+fn unwritable(name: &str, error: &io::Error) -> crate::batch::Failure {
+    destination::of_words(FailureReason::Unreachable, &format!("{name} can't be written: {error}"))
 }
 
-fn unread(patience: Duration) -> crate::batch::Failure {
+fn unread(name: &str, patience: Duration) -> crate::batch::Failure {
     destination::of_words(
         FailureReason::Unreachable,
-        &format!("nobody has read standard output for {patience:?}"),
+        &format!("{name} has not taken a write for {patience:?}"),
     )
 }

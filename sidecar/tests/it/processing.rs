@@ -138,3 +138,73 @@ fn parts_of_a_long_line_of_a_container_runtime_are_put_together() {
     assert_eq!(bodies(&records), ["one line", "two"]);
     assert_eq!(records[1]["log.iostream"], "stderr");
 }
+
+#[test]
+fn raw_output_of_parsed_records_is_their_bodies_and_nothing_else() {
+    let mut workspace = Workspace::new();
+    let mut raw = pipeline(
+        &workspace,
+        &json!({"format": {"type": "JSON", "body": "msg"}}),
+        &json!([{"set": {"fields": {"team": "shop"}}}]),
+    );
+    raw["destinations"][0]["stdout"]["format"] = json!("Raw");
+    workspace.configure(&[raw]);
+    workspace.append("a.log", "{\"msg\":\"one \\u00fc\",\"n\":1}\n{\"msg\":\"two\"}\n");
+    let _sidecar = Sidecar::start(&workspace);
+    assert_eq!(crate::harness::lines_out(&workspace, 2), ["one ü", "two"]);
+}
+
+#[test]
+fn a_configuration_can_be_tried_on_a_file() {
+    let workspace = Workspace::new();
+    let config = workspace.path("config.yaml");
+    let text = "pipelines: [{name: p, sources: [{name: s, paths: [/a/b], format: {type: Logfmt}}], \
+                transforms: [{keep: {when: {field: level, equals: warn}}}], destinations: [{name: out, stdout: {}}]}]";
+    std::fs::write(&config, text).unwrap();
+    workspace.append("a.log", "level=warn msg=one\nlevel=info msg=two\n");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_logshipping-sidecar"))
+        .args(["test", "--config"])
+        .arg(&config)
+        .arg("--input")
+        .arg(workspace.log("a.log"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&record["body"], &record["msg"]),
+        (&json!("level=warn msg=one"), &json!("one"))
+    );
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told, "p/s: 1 records, 1 left out, 0 not of the source's format\n");
+}
+
+#[test]
+fn a_local_file_is_a_destination() {
+    let mut workspace = Workspace::new();
+    let out = workspace.path("shipped.log");
+    let destination = json!({"name": "out", "file": {"path": out}, "retry": {"initialBackoff": "20ms"}});
+    workspace.configure(&[workspace.pipeline("p", &destination)]);
+    // What stands in its way is told, and when it is gone everything is delivered once.
+    std::fs::create_dir(&out).unwrap();
+    workspace.append("a.log", "one\n");
+    let sidecar = Sidecar::start(&workspace);
+    let report = sidecar.report_until("a failure", |report| destination_state(report) == "retrying");
+    let message = self::destination(&report, "out")["lastError"]["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        message.contains("shipped.log can't be written: Is a directory"),
+        "{message}"
+    );
+    std::fs::remove_dir(&out).unwrap();
+    workspace.append("a.log", "two\n");
+    until("both lines", || {
+        (std::fs::read_to_string(&out).ok()? == "one\ntwo\n").then_some(())
+    });
+}
+
+fn destination_state(report: &Value) -> &str {
+    destination(report, "out")["state"].as_str().unwrap_or_default()
+}

@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::batch::Settled;
+use crate::processing::Processing;
 
 use super::super::cursor::NextLine;
-use super::super::open_batch::{Allowance, Processing, Progress, QUANTUM};
+use super::super::open_batch::{Allowance, Progress, QUANTUM};
 use super::{Cursor, CursorId, File, FileId, Files, InFlight, Lane, Now, OpenBatch, Saved, Source};
 
 /// A batch with less room than this is full.

@@ -75,7 +75,7 @@ fn link(runtime: &tokio::runtime::Runtime, id: u64) -> (Link, mpsc::Receiver<Bat
         settled: std::sync::mpsc::channel().0,
         wake: Arc::new(|| {}),
         health: Arc::default(),
-        stdout: stdout::Writer::start_on(StdFile::open("/dev/null").unwrap()).unwrap(),
+        stdout: stdout::writer_on(StdFile::open("/dev/null").unwrap()).unwrap(),
         around: Surroundings::default(),
     };
     let handle = sending::spawn(runtime.handle(), &destination(), parts).unwrap();

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::batch::{DropCause, Settled};
-use crate::destination::{samples, stdout};
+use crate::destination::{Writer, samples, stdout};
 use crate::sending::{Health, LaneHandle, LaneId, spawn};
 use crate::transport::Surroundings;
 use crate::transport::forge::{Admits, Authority};
@@ -27,10 +27,10 @@ struct Bench {
 
 impl Bench {
     fn start(destination: &pipeline::Destination) -> Self {
-        Self::start_with(destination, stdout::Writer::start().unwrap())
+        Self::start_with(destination, stdout::writer().unwrap())
     }
 
-    fn start_with(destination: &pipeline::Destination, stdout: stdout::Writer) -> Self {
+    fn start_with(destination: &pipeline::Destination, stdout: Writer) -> Self {
         let (batches, waiting) = mpsc::channel(16);
         let (done, settled) = channel();
         let health = Arc::new(Health::default());
@@ -363,7 +363,7 @@ async fn standard_output_gets_the_lines_and_nothing_else() {
         http: None,
         ..http(String::new())
     };
-    let bench = Bench::start_with(&destination, stdout::Writer::start_on(writer).unwrap());
+    let bench = Bench::start_with(&destination, stdout::writer_on(writer).unwrap());
     bench.send(1, &[b"one", b"two"]).await;
     bench.settled(1).await;
     let mut text = [0; 16];
@@ -379,7 +379,7 @@ async fn a_pipe_that_nobody_reads_holds_back_only_its_lane() {
         http: None,
         ..http(String::new())
     };
-    let bench = Bench::start_with(&destination, stdout::Writer::start_on(writer).unwrap());
+    let bench = Bench::start_with(&destination, stdout::writer_on(writer).unwrap());
     let long = vec![b'x'; 200_000];
     bench.send(1, &[&long]).await;
     bench
