@@ -354,14 +354,18 @@ impl Watched for ConfigMaps {
     }
 
     fn put(index: &mut Index, key: ConfigMapKey, object: ConfigMap) -> Wakes {
-        if index
-            .config_maps
-            .get(&key)
-            .is_some_and(|before| is_older(&object.metadata, &before.object.metadata))
+        let before = index.config_maps.get(&key).map(|entry| entry.object.clone());
+        if before
+            .as_ref()
+            .is_some_and(|before| is_older(&object.metadata, &before.metadata))
         {
             return Wakes::default();
         }
         let mut wakes = of_owner(index, &key, &object);
+        if let Some(before) = before {
+            // Whoever took the owner away took it away from this one.
+            wakes.targets.append(&mut of_owner(index, &key, &before).targets);
+        }
         index.config_maps.insert(key, ConfigMapEntry::of(object));
         for target in &wakes.targets {
             let keys: Vec<_> = index.pod_keys_of(target).cloned().collect();

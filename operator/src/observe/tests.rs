@@ -201,6 +201,11 @@ fn a_configuration_that_is_deleted_wakes_its_deployment() -> Outcome {
         "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "server", "uid": "d"}]}});
     seen::<ConfigMaps>(&mut index, Event::Apply(read(config_map.clone())?));
     assert!(index.config_map(&target()).is_some());
+    let mut disowned = config_map.clone();
+    disowned["metadata"]["ownerReferences"] = json!(null);
+    let wakes = seen::<ConfigMaps>(&mut index, Event::Apply(read(disowned)?));
+    assert_eq!(wakes.targets, [target()].into(), "it was its own before");
+    seen::<ConfigMaps>(&mut index, Event::Apply(read(config_map.clone())?));
     let wakes = seen::<ConfigMaps>(&mut index, Event::Delete(read(config_map)?));
     assert_eq!(wakes.targets, [target()].into());
     assert!(index.config_map(&target()).is_none());
