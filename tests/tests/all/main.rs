@@ -9,6 +9,7 @@
 mod chart;
 mod crd;
 mod gitops;
+mod lifecycle;
 mod operator;
 mod patching;
 mod readme;
