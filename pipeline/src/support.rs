@@ -4,7 +4,7 @@
 //! This is the one place to delete from when a feature arrives.
 
 use crate::config::Reclaim;
-use crate::destination::{Compression, Destination, Kind};
+use crate::destination::{Destination, Kind};
 use crate::source::Source;
 use crate::transform::{OnExceed, Transform};
 use crate::validate::FieldError;
@@ -44,16 +44,11 @@ pub(crate) fn destination(path: &str, destination: &Destination, kind: Kind<'_>)
     let proxy = destination.proxy.as_deref();
     // The connection to the proxy itself; what goes through it to an https destination is encrypted anyway.
     let encrypted_proxy = proxy.is_some_and(|proxy| proxy.starts_with("https://"));
-    [
-        (!built, kind.name()),
-        (encrypted_proxy, "proxy"),
-        (destination.compression != Compression::Auto, "compression"),
-        (destination.retry.give_up_after.is_some(), "retry.giveUpAfter"),
-    ]
-    .into_iter()
-    .filter(|(unsupported, _)| *unsupported)
-    .map(|(_, field)| not_yet(format!("{path}.{field}")))
-    .collect()
+    [(!built, kind.name()), (encrypted_proxy, "proxy")]
+        .into_iter()
+        .filter(|(unsupported, _)| *unsupported)
+        .map(|(_, field)| not_yet(format!("{path}.{field}")))
+        .collect()
 }
 
 pub(crate) fn reclaim(reclaim: Reclaim) -> Option<FieldError> {
@@ -69,14 +64,13 @@ mod tests {
         let yaml = "pipelines: [{name: a, reclaim: AfterDelivery, \
             sources: [{name: s, paths: [/a/b], encoding: latin1}], \
             transforms: [{rateLimit: {recordsPerSecond: 1, onExceed: Wait}}], \
-            destinations: [{name: d, kafka: {brokers: ['k:1'], topic: t}, proxy: 'https://p', compression: Gzip}]}]";
+            destinations: [{name: d, kafka: {brokers: ['k:1'], topic: t}, proxy: 'https://p'}]}]";
         let refused = config::load(yaml).unwrap().refused;
         let paths: Vec<_> = refused[0].errors.iter().map(|error| error.path.as_str()).collect();
         let expected = [
             "sources[0].encoding",
             "destinations[0].kafka",
             "destinations[0].proxy",
-            "destinations[0].compression",
             "transforms[0].rateLimit.onExceed",
             "reclaim",
         ];

@@ -15,19 +15,18 @@ use crate::processing::severity_name;
 const TIMESTAMP: &str = "timestamp";
 const BODY: &str = "body";
 
-/// The records with these indexes, a line each.
-pub(super) fn encode(batch: &Batch, records: &[u32], max_record_bytes: usize) -> Vec<u8> {
+/// Appends the records with these indexes, a line each.
+pub(super) fn encode(out: &mut Vec<u8>, batch: &Batch, records: &[u32], max_record_bytes: usize) {
     let lines = Lines::new(batch, max_record_bytes);
     let files: Vec<Vec<u8>> = batch.files.iter().map(|file| file_members(&file.origin)).collect();
     let names: Vec<Vec<&str>> = batch.files.iter().map(|file| file_names(&file.origin)).collect();
     let mut clock = Clock::default();
-    let mut out = Vec::with_capacity(estimate(batch, records, &files));
+    out.reserve(estimate(batch, records, &files));
     for record in records.iter().map(|index| &batch.records[*index as usize]) {
-        write_record(&mut out, record, &lines.get(record), &mut clock);
-        write_fields(&mut out, batch.fields(record), &lines, &names[record.file as usize]);
+        write_record(out, record, &lines.get(record), &mut clock);
+        write_fields(out, batch.fields(record), &lines, &names[record.file as usize]);
         out.extend_from_slice(&files[record.file as usize]);
     }
-    out
 }
 
 /// Enough for lines with few characters to escape; the buffer grows where there are more.
@@ -199,8 +198,14 @@ mod tests {
     use super::*;
     use crate::destination::samples;
 
+    fn encoded(batch: &Batch, records: &[u32], max_record_bytes: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode(&mut out, batch, records, max_record_bytes);
+        out
+    }
+
     fn line(batch: &Batch) -> serde_json::Value {
-        let text = encode(batch, &samples::all(batch), 16);
+        let text = encoded(batch, &samples::all(batch), 16);
         serde_json::from_slice(&text).unwrap()
     }
 
@@ -208,7 +213,7 @@ mod tests {
     fn a_line_has_the_keys_of_the_contract_in_order() {
         let mut batch = samples::batch(&[b"first", b"second"]);
         batch.records[1].marks.partial = true;
-        let text = String::from_utf8(encode(&batch, &[1], 100)).unwrap();
+        let text = String::from_utf8(encoded(&batch, &[1], 100)).unwrap();
         let expected = concat!(
             r#"{"timestamp":"2026-11-01T00:00:00.000000001Z","body":"second","log.file.offset":6,"log.partial":true,"#,
             r#""log.file.path":"/var/log/access.log","log.file.name":"access.log","#,

@@ -5,6 +5,7 @@
 
 mod answer;
 mod attributes;
+mod coding;
 pub(crate) mod file;
 mod http;
 mod json;
@@ -17,10 +18,11 @@ mod text;
 mod writer;
 
 use bytes::Bytes;
-use pipeline::destination::{Kind, LineFormat};
+use pipeline::destination::{Compression, Kind, LineFormat};
 
 pub(crate) use answer::{of_request_error, of_words, stored};
 pub(crate) use attributes::of_file as attribute_of_file;
+use coding::{Coding, Compressor};
 pub(crate) use json::write_string as write_json_string;
 pub use limits::Limits;
 pub use writer::Writer;
@@ -39,6 +41,10 @@ pub enum BuildError {
     Endpoint { field: &'static str, error: EndpointError },
     #[error("no thread to write with")]
     Thread(#[from] std::io::Error),
+    #[error("compression: {0:?} is nothing that {1} can be sent with")]
+    Compression(Compression, &'static str),
+    #[error("compression: {0}")]
+    Compressor(std::io::Error),
     #[error(transparent)]
     Connection(#[from] crate::transport::ConnectionError),
 }
@@ -54,8 +60,30 @@ pub(crate) struct Encoder {
 enum Format {
     /// Lines as they were read.
     Raw,
-    JsonLines,
+    JsonLines(JsonLines),
     Loki(Box<loki::Loki>),
+}
+
+/// One JSON object a line, and what is done to them together.
+#[derive(Debug)]
+struct JsonLines {
+    text: Vec<u8>,
+    compressor: Compressor,
+}
+
+impl JsonLines {
+    fn new(coding: Coding) -> Result<Self, BuildError> {
+        Ok(Self {
+            text: Vec::new(),
+            compressor: Compressor::new(coding).map_err(BuildError::Compressor)?,
+        })
+    }
+
+    fn encode(&mut self, batch: &Batch, records: &[u32], max_record_bytes: usize) -> std::io::Result<Bytes> {
+        self.text.clear();
+        json::encode(&mut self.text, batch, records, max_record_bytes);
+        self.compressor.compress(&mut self.text)
+    }
 }
 
 /// A destination's way of travelling.
@@ -86,17 +114,23 @@ pub(crate) enum Probe {
 /// Splits a destination into what is written and where it goes.
 pub(crate) fn build(destination: &pipeline::Destination, limits: &Limits) -> Result<(Encoder, Channel), BuildError> {
     let max_record_bytes = limits.max_record_bytes;
-    let (format, channel) = match destination.kind().ok_or(BuildError::NoType)? {
-        Kind::Stdout(settings) => (lines(settings.format), Channel::Stdout),
-        Kind::File(settings) => (lines(settings.format), Channel::File(settings.path.clone())),
-        Kind::Http(settings) => (
-            Format::JsonLines,
-            Channel::Http {
-                endpoint: Box::new(http::endpoint(settings)?),
+    let kind = destination.kind().ok_or(BuildError::NoType)?;
+    let compression = destination.compression;
+    let impossible = || BuildError::Compression(compression, kind.name());
+    let (format, channel) = match kind {
+        Kind::Stdout(settings) => (lines(settings.format)?, Channel::Stdout),
+        Kind::File(settings) => (lines(settings.format)?, Channel::File(settings.path.clone())),
+        Kind::Http(settings) => {
+            let coding = Coding::of_http(compression).ok_or_else(impossible)?;
+            let channel = Channel::Http {
+                endpoint: Box::new(http::endpoint(settings, coding)?),
                 classify: http::classify,
                 probe: Probe::Nothing,
-            },
-        ),
+            };
+            (Format::JsonLines(JsonLines::new(coding)?), channel)
+        }
+        // Snappy is part of the protocol.
+        Kind::Loki(_) if !matches!(compression, Compression::Auto | Compression::Snappy) => return Err(impossible()),
         Kind::Loki(settings) => {
             let channel = Channel::Http {
                 endpoint: Box::new(loki::endpoint(settings)?),
@@ -116,11 +150,11 @@ pub(crate) fn build(destination: &pipeline::Destination, limits: &Limits) -> Res
     ))
 }
 
-fn lines(format: Option<LineFormat>) -> Format {
-    match format.unwrap_or_default() {
+fn lines(format: Option<LineFormat>) -> Result<Format, BuildError> {
+    Ok(match format.unwrap_or_default() {
         LineFormat::Raw => Format::Raw,
-        LineFormat::Json => Format::JsonLines,
-    }
+        LineFormat::Json => Format::JsonLines(JsonLines::new(Coding::Identity)?),
+    })
 }
 
 impl Encoder {
@@ -128,19 +162,26 @@ impl Encoder {
     pub(crate) fn requests(&self, batch: &mut Batch) -> Vec<Vec<u32>> {
         match &self.format {
             Format::Loki(loki) => loki.streams(batch),
-            Format::Raw | Format::JsonLines => vec![(0..).zip(&batch.records).map(|(index, _)| index).collect()],
+            Format::Raw | Format::JsonLines(_) => vec![(0..).zip(&batch.records).map(|(index, _)| index).collect()],
         }
     }
 
     /// A request's body. `max_record_bytes` is below the destination's own where it found a record too large.
-    pub(crate) fn encode(&mut self, batch: &Batch, records: &[u32], max_record_bytes: Option<usize>) -> Bytes {
+    ///
+    /// # Errors
+    /// When it can't be compressed for want of memory.
+    pub(crate) fn encode(
+        &mut self,
+        batch: &Batch,
+        records: &[u32],
+        max_record_bytes: Option<usize>,
+    ) -> std::io::Result<Bytes> {
         let max_record_bytes = max_record_bytes.unwrap_or(self.max_record_bytes);
-        let body = match &mut self.format {
-            Format::Raw => raw(batch, records),
-            Format::JsonLines => json::encode(batch, records, max_record_bytes),
+        match &mut self.format {
+            Format::Raw => Ok(raw(batch, records).into()),
+            Format::JsonLines(lines) => lines.encode(batch, records, max_record_bytes),
             Format::Loki(loki) => loki.encode(batch, records, max_record_bytes),
-        };
-        body.into()
+        }
     }
 }
 

@@ -126,7 +126,15 @@ impl Lane {
     /// Encoded once, so that what is sent again is the same byte for byte.
     fn encode(&mut self, piece: &mut Piece) {
         if let (None, Some(batch)) = (&piece.body, self.window.batch(piece.sequence)) {
-            piece.body = Some(self.encoder.encode(batch, &piece.records, piece.max_record_bytes));
+            match self.encoder.encode(batch, &piece.records, piece.max_record_bytes) {
+                Ok(body) => piece.body = Some(body),
+                Err(error) => error!(
+                    pipeline = self.parts.pipeline,
+                    destination = self.destination,
+                    %error,
+                    "a request can't be written, it is tried again"
+                ),
+            }
         }
     }
 
@@ -134,7 +142,10 @@ impl Lane {
         let (route, generation) = (Arc::clone(&self.route), self.pace.generation());
         self.requests.spawn(async move {
             let started = Clock::now();
-            let answer = route.carry(piece.body.clone().unwrap_or_default()).await;
+            let answer = match piece.body.clone() {
+                Some(body) => route.carry(body).await,
+                None => unwritten(),
+            };
             Outcome {
                 piece,
                 generation,
@@ -224,6 +235,14 @@ impl Lane {
             let _ = self.parts.settled.send((self.parts.id, settled));
             (self.parts.wake)();
         }
+    }
+}
+
+/// There is no body to send, for want of memory.
+fn unwritten() -> Answer {
+    Answer::Retry {
+        failure: destination::of_words(FailureReason::Unreachable, "a request can't be written"),
+        after: None,
     }
 }
 

@@ -12,6 +12,8 @@ mod streams;
 mod times;
 mod verdict;
 
+use std::io;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 
@@ -68,7 +70,7 @@ impl Loki {
     }
 
     /// `records` are of one stream, at least one.
-    pub(super) fn encode(&mut self, batch: &Batch, records: &[u32], max_record_bytes: usize) -> Vec<u8> {
+    pub(super) fn encode(&mut self, batch: &Batch, records: &[u32], max_record_bytes: usize) -> io::Result<Bytes> {
         let labels = records
             .first()
             .map(|first| self.labels.of(batch, &batch.records[*first as usize]));

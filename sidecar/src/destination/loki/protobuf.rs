@@ -10,6 +10,10 @@
 //! A message's length stands before it. Those of entries are computed; that of the stream is known only at the end, so
 //! its header is written into room left at the front of the buffer.
 
+use std::io;
+
+use bytes::Bytes;
+
 use super::labels::sanitise;
 use crate::batch::{Batch, Origin, Record};
 use crate::destination::attributes::{self, FILE_OFFSET, PARTIAL, TRUNCATED, UNPARSED};
@@ -52,15 +56,17 @@ impl Encoder {
     }
 
     /// A snappy block of one stream.
-    pub(super) fn encode(&mut self, batch: &Batch, records: &[u32], labels: &str, max_record_bytes: usize) -> Vec<u8> {
+    pub(super) fn encode(
+        &mut self,
+        batch: &Batch,
+        records: &[u32],
+        labels: &str,
+        max_record_bytes: usize,
+    ) -> io::Result<Bytes> {
         let start = self.write_request(batch, records, labels, max_record_bytes);
         self.block.resize(snap::raw::max_compress_len(self.message.len()), 0);
-        // Fails only where the output is too small, which it isn't by the line above.
-        let length = self
-            .snappy
-            .compress(&self.message[start..], &mut self.block)
-            .unwrap_or(0);
-        self.block[..length].to_vec()
+        let length = self.snappy.compress(&self.message[start..], &mut self.block)?;
+        Ok(Bytes::copy_from_slice(&self.block[..length]))
     }
 
     /// Returns where in the buffer the request begins.

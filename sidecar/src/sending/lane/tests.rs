@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, channel};
 
-use pipeline::destination::{Http, Loki, Retry};
+use pipeline::destination::{Compression, Http, Loki, Retry};
 use pipeline::report::FailureReason;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -185,6 +185,37 @@ async fn the_health_says_what_is_wrong_in_the_words_of_the_server() {
         let message = health.last_error.unwrap().1;
         assert!(message.starts_with(words), "{message}");
         assert!(health.failing_since.is_some() && health.last_acknowledged_at.is_none());
+    }
+}
+
+#[tokio::test]
+async fn bodies_travel_compressed_and_say_so() {
+    for (compression, token) in [(Compression::Gzip, "gzip"), (Compression::Zstd, "zstd")] {
+        let server = Server::start(|request| if request == 0 { Reaction::Reset } else { STORED }).await;
+        let bench = Bench::start(&pipeline::Destination {
+            compression,
+            ..http(server.url())
+        });
+        bench.send(1, &[b"first", b"second"]).await;
+        bench.settled(1).await;
+        let seen = server.seen();
+        let header = format!("content-encoding: {token}\r\n");
+        assert!(seen.iter().all(|seen| seen.head.contains(&header)), "{seen:?}");
+        assert_eq!(seen[0].body, seen[1].body, "what is sent again is the same");
+        let text = match compression {
+            Compression::Zstd => zstd::decode_all(&*seen[1].body).unwrap(),
+            _ => {
+                let mut text = Vec::new();
+                std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*seen[1].body), &mut text).unwrap();
+                text
+            }
+        };
+        let lines: Vec<serde_json::Value> = text
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect();
+        assert_eq!((lines.len(), &lines[1]["body"]), (2, &"second".into()));
     }
 }
 
