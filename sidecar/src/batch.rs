@@ -194,6 +194,7 @@ pub enum Answer {
     Retry {
         failure: Failure,
         after: Option<std::time::Duration>,
+        suspicion: Suspicion,
     },
     /// Somebody has to act: the position stays, retry slowly, say it loudly.
     Blocked { failure: Failure },
@@ -201,6 +202,15 @@ pub enum Answer {
     Split { failure: Failure },
     /// The destination judged the content of the request. Only with more evidence may a record be given up.
     Refused { failure: Failure },
+}
+
+/// Whether what a request holds may be why the server failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// The server wasn't reached, or said that it is busy.
+    None,
+    /// The server had the request in its hands.
+    Content,
 }
 
 /// Which records of an accepted request were not stored.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 use pipeline::report::FailureReason;
 
-use crate::batch::{Answer, Failure, Refusals};
+use crate::batch::{Answer, Failure, Refusals, Suspicion};
 use crate::transport::{AuthorizationError, RequestError, Response, TlsError, TransportError, TunnelError};
 
 /// A message of a server is cut here.
@@ -20,14 +20,17 @@ pub(super) fn of_status(response: &Response) -> Answer {
         408 => Answer::Retry {
             failure: failure(FailureReason::Unreachable),
             after: response.retry_after,
+            suspicion: Suspicion::Content,
         },
         429 => Answer::Retry {
             failure: failure(FailureReason::RateLimited),
             after: response.retry_after,
+            suspicion: Suspicion::None,
         },
         500..=599 => Answer::Retry {
             failure: failure(FailureReason::ServerError),
             after: response.retry_after,
+            suspicion: of_server_error(status),
         },
         413 => Answer::Split {
             failure: failure(FailureReason::Refused),
@@ -44,6 +47,14 @@ pub(super) fn of_status(response: &Response) -> Answer {
         _ => Answer::Blocked {
             failure: failure(FailureReason::UnexpectedAnswer),
         },
+    }
+}
+
+/// 503 speaks of the server alone (RFC 9110 section 15.6.4); a proxy says 502 or 504 of a server that died or hangs.
+fn of_server_error(status: StatusCode) -> Suspicion {
+    match status {
+        StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Suspicion::Content,
+        _ => Suspicion::None,
     }
 }
 
@@ -76,6 +87,10 @@ fn of_transport(error: &TransportError, message: &str) -> Answer {
         _ => Answer::Retry {
             failure: of_words(FailureReason::Unreachable, message),
             after: None,
+            suspicion: match error {
+                TransportError::Exchange { .. } | TransportError::Timeout { .. } => Suspicion::Content,
+                _ => Suspicion::None,
+            },
         },
     }
 }
@@ -87,6 +102,7 @@ fn of_proxy(status: StatusCode, message: &str) -> Answer {
             return Answer::Retry {
                 failure: of_words(FailureReason::Unreachable, message),
                 after: None,
+                suspicion: Suspicion::None,
             };
         }
         401 | 403 | 407 => FailureReason::Unauthorized,
@@ -102,13 +118,14 @@ fn of_proxy(status: StatusCode, message: &str) -> Answer {
 fn of_authorization(error: &AuthorizationError) -> Answer {
     let message = chain(error);
     match error {
-        AuthorizationError::TokenTransport { source, .. } => of_transport(source, &message),
+        AuthorizationError::TokenTransport { source, .. } => without_suspicion(of_transport(source, &message)),
         AuthorizationError::TokenRefused { response, .. } => {
             let message = format!("{message}: {}", words(response));
             match of_status(response) {
-                Answer::Retry { failure, after } => Answer::Retry {
+                Answer::Retry { failure, after, .. } => Answer::Retry {
                     failure: of_words(failure.reason, &message),
                     after,
+                    suspicion: Suspicion::None,
                 },
                 _ => Answer::Blocked {
                     failure: of_words(FailureReason::Unauthorized, &message),
@@ -121,6 +138,18 @@ fn of_authorization(error: &AuthorizationError) -> Answer {
         AuthorizationError::Reference(_) | AuthorizationError::NotAHeader { .. } => Answer::Blocked {
             failure: of_words(FailureReason::SecretMissing, &message),
         },
+    }
+}
+
+/// Nobody but the token endpoint was asked.
+fn without_suspicion(answer: Answer) -> Answer {
+    match answer {
+        Answer::Retry { failure, after, .. } => Answer::Retry {
+            failure,
+            after,
+            suspicion: Suspicion::None,
+        },
+        other => other,
     }
 }
 
@@ -229,7 +258,7 @@ pub(super) mod tests {
     fn a_server_may_ask_for_time() {
         let mut busy = response(503, "busy");
         busy.retry_after = Some(Duration::from_secs(9));
-        let Answer::Retry { failure, after } = of_status(&busy) else {
+        let Answer::Retry { failure, after, .. } = of_status(&busy) else {
             panic!("not a retry")
         };
         assert_eq!(

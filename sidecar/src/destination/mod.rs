@@ -188,7 +188,9 @@ impl Encoder {
 /// Every record as a JSON line.
 pub(crate) fn json_lines(batch: &Batch) -> Vec<u8> {
     let all: Vec<u32> = (0..).zip(&batch.records).map(|(index, _)| index).collect();
-    json::encode(batch, &all, usize::MAX)
+    let mut out = Vec::new();
+    json::encode(&mut out, batch, &all, usize::MAX);
+    out
 }
 
 /// The lines with their ends.

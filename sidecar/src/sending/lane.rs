@@ -14,9 +14,9 @@ use tracing::{debug, error, info, warn};
 use super::chance::Chance;
 use super::pace::{Generation, Pace, Pause, Start};
 use super::route::Route;
-use super::window::{GivenUp, Piece, Window};
+use super::window::{Notice, Piece, TooOld, What, Window};
 use super::{BuildError, LaneParts};
-use crate::batch::{Answer, Batch, Failure};
+use crate::batch::{Answer, Batch, DropCause, Failure, Suspicion};
 use crate::destination::{self, Encoder, Limits};
 
 /// How often a Secret that is missing is looked for.
@@ -29,6 +29,7 @@ pub(super) struct Lane {
     route: Arc<Route>,
     window: Window,
     pace: Pace,
+    give_up_after: Option<Duration>,
     chance: Chance,
     requests: JoinSet<Outcome>,
 }
@@ -64,6 +65,7 @@ impl Lane {
             route: Arc::new(route),
             window: Window::default(),
             pace: Pace::new(&destination.retry, limits.in_flight),
+            give_up_after: destination.retry.give_up_after.map(pipeline::Duration::to_std),
             chance: Chance::new(),
             requests: JoinSet::new(),
         })
@@ -91,6 +93,7 @@ impl Lane {
                 }
                 Event::Time => {}
             }
+            self.give_up_old();
             self.settle();
         }
     }
@@ -114,10 +117,13 @@ impl Lane {
         loop {
             match self.pace.start(self.requests.len(), Instant::now()) {
                 Start::Later => return None,
-                Start::At(at) => return (!self.window.is_idle()).then_some(at),
+                Start::At(at) => return self.window.next_at(Instant::now()).map(|next| next.max(at)),
                 Start::Now => {}
             }
-            let mut piece = self.window.next()?;
+            let now = Instant::now();
+            let Some(mut piece) = self.window.next(now) else {
+                return self.window.next_at(now);
+            };
             self.encode(&mut piece);
             self.request(piece);
         }
@@ -174,8 +180,26 @@ impl Lane {
         if let Some(pause) = pause {
             self.pace.failed(generation, pause, self.chance.next(), Instant::now());
         }
-        for given_up in self.window.judge(piece, &answer) {
-            self.given_up(&given_up, words(&answer));
+        for notice in self.window.judge(piece, &answer, Instant::now()) {
+            self.tell(&notice, words(&answer));
+        }
+    }
+
+    /// Lets go of what has waited for longer than the user wants it to, where it can't be delivered.
+    fn give_up_old(&mut self) {
+        let Some(patience) = self.give_up_after else {
+            return;
+        };
+        let which = if self.pace.is_failing() {
+            TooOld::Anywhere
+        } else {
+            TooOld::InFailed
+        };
+        let before = Timestamp::now().as_nanosecond() - i128::try_from(patience.as_nanos()).unwrap_or(i128::MAX / 2);
+        let before = i64::try_from(before).unwrap_or(i64::MIN);
+        for notice in self.window.give_up(before, which) {
+            let error = self.parts.health.snapshot().last_error;
+            self.tell(&notice, error.as_ref().map_or("", |(_, words)| words));
         }
     }
 
@@ -203,24 +227,25 @@ impl Lane {
     }
 
     /// The words of the server are in the log and in the report, for nobody can ask the server again.
-    fn given_up(&self, given_up: &GivenUp, error: &str) {
+    fn tell(&self, notice: &Notice, error: &str) {
         self.parts.health.noted(error, Timestamp::now());
-        let GivenUp {
-            cause,
+        let Notice {
+            what,
             records,
             origin,
             bytes,
-        } = given_up;
+        } = notice;
         error!(
             pipeline = self.parts.pipeline,
             destination = self.destination,
-            cause = ?cause,
+            cause = ?what,
             records,
             path = origin.path,
             from = bytes.start,
             to = bytes.end,
             error,
-            "records were refused by the destination and are given up"
+            "{}",
+            sentence(*what),
         );
     }
 
@@ -243,6 +268,17 @@ fn unwritten() -> Answer {
     Answer::Retry {
         failure: destination::of_words(FailureReason::Unreachable, "a request can't be written"),
         after: None,
+        suspicion: Suspicion::None,
+    }
+}
+
+const fn sentence(what: What) -> &'static str {
+    match what {
+        What::GivenUp(DropCause::GaveUp) => "records are older than giveUpAfter and are given up",
+        What::GivenUp(_) => "records were refused by the destination and are given up",
+        What::SetAside => {
+            "the destination fails at this record; others go on, and it is tried again every five minutes"
+        }
     }
 }
 

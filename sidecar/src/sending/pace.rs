@@ -73,6 +73,11 @@ impl Pace {
         }
     }
 
+    /// Nothing was accepted since a request failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
     /// A request was accepted: the number at once doubles up to the full one. A pause under way is kept, for another
     /// request may be failing while this one is not.
     pub(super) fn accepted(&mut self) {

@@ -10,7 +10,7 @@ use pipeline::report::{DestinationState, FailureReason};
 use tokio::time::timeout;
 
 use super::{BuildError, Health};
-use crate::batch::Answer;
+use crate::batch::{Answer, Suspicion};
 use crate::destination::{self, Writer};
 use crate::transport::{Messenger, Response, Surroundings};
 
@@ -82,6 +82,7 @@ async fn write((writer, name): (&Writer, &str), patience: Duration, health: &Hea
                 return Answer::Retry {
                     failure: unwritable(name, &error),
                     after: None,
+                    suspicion: Suspicion::None,
                 };
             }
             Err(_) => health.failed(DestinationState::Retrying, &unread(name, patience), Timestamp::now()),

@@ -10,7 +10,7 @@
 
 use pipeline::report::FailureReason;
 
-use crate::batch::{Answer, Refusals};
+use crate::batch::{Answer, Refusals, Suspicion};
 use crate::destination::answer::{of_status, of_words, stored, words};
 use crate::transport::Response;
 
@@ -89,6 +89,7 @@ fn bad_request(response: &Response, body: &str) -> Answer {
         return Answer::Retry {
             failure: failure(reason),
             after: response.retry_after,
+            suspicion: Suspicion::None,
         };
     }
     if is(Subject::Stream) {

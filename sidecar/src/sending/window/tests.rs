@@ -1,6 +1,7 @@
 //! The window against destinations that are scripted as functions from records to answers.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use pipeline::report::FailureReason;
 
@@ -42,15 +43,23 @@ fn refused() -> Answer {
     Answer::Refused { failure: failure() }
 }
 
+fn retry(suspicion: Suspicion) -> Answer {
+    Answer::Retry {
+        failure: failure(),
+        after: None,
+        suspicion,
+    }
+}
+
 /// Sends what there is to one at a time, at most `requests` of them; returns what is settled and how many were sent.
 fn run(window: &mut Window, requests: usize, mut server: impl FnMut(&Piece) -> Answer) -> (Vec<Settled>, usize) {
     let mut settled = Vec::new();
     for sent in 0..requests {
-        let Some(piece) = window.next() else {
+        let Some(piece) = window.next(Instant::now()) else {
             return (settled, sent);
         };
         let answer = server(&piece);
-        window.judge(piece, &answer);
+        window.judge(piece, &answer, Instant::now());
         settled.append(&mut window.take_settled());
     }
     (settled, requests)
@@ -60,10 +69,13 @@ fn run(window: &mut Window, requests: usize, mut server: impl FnMut(&Piece) -> A
 fn a_batch_is_settled_when_all_its_requests_are() {
     let mut window = Window::default();
     window.hold(batch(1, 3), vec![vec![0, 2], vec![1]]);
-    let (first, second) = (window.next().unwrap(), window.next().unwrap());
-    window.judge(second, &accepted());
+    let (first, second) = (
+        window.next(Instant::now()).unwrap(),
+        window.next(Instant::now()).unwrap(),
+    );
+    window.judge(second, &accepted(), Instant::now());
     assert!(window.take_settled().is_empty());
-    window.judge(first, &accepted());
+    window.judge(first, &accepted(), Instant::now());
     let settled = window.take_settled();
     assert_eq!(
         (settled[0].batch.sequence, settled[0].dropped.as_slice()),
@@ -81,18 +93,16 @@ fn a_batch_without_records_is_settled_at_once() {
 #[test]
 fn what_is_sent_again_is_the_same() {
     let mut window = holding(&[(1, 2)]);
-    let mut piece = window.next().unwrap();
+    let mut piece = window.next(Instant::now()).unwrap();
     piece.body = Some(Bytes::from_static(b"once"));
     for answer in [
-        Answer::Retry {
-            failure: failure(),
-            after: None,
-        },
+        retry(Suspicion::None),
+        retry(Suspicion::Content),
         Answer::Blocked { failure: failure() },
         refused(),
     ] {
-        window.judge(piece.clone(), &answer);
-        let again = window.next().unwrap();
+        window.judge(piece.clone(), &answer, Instant::now());
+        let again = window.next(Instant::now()).unwrap();
         assert_eq!(
             (&again.records, &again.body),
             (&piece.records, &piece.body),
@@ -105,16 +115,10 @@ fn what_is_sent_again_is_the_same() {
 #[test]
 fn the_oldest_goes_first() {
     let mut window = holding(&[(2, 1), (1, 1)]);
-    let piece = window.next().unwrap();
+    let piece = window.next(Instant::now()).unwrap();
     assert_eq!(piece.sequence, 1);
-    window.judge(
-        piece,
-        &Answer::Retry {
-            failure: failure(),
-            after: None,
-        },
-    );
-    assert_eq!(window.next().unwrap().sequence, 1);
+    window.judge(piece, &retry(Suspicion::None), Instant::now());
+    assert_eq!(window.next(Instant::now()).unwrap().sequence, 1);
 }
 
 #[test]
@@ -220,8 +224,8 @@ fn the_oldest_are_taken_for_those_that_a_store_only_counted() {
         refused: Refusals::Count(2),
         failure: Some(failure()),
     };
-    let piece = window.next().unwrap();
-    let given_up = window.judge(piece, &answer);
+    let piece = window.next(Instant::now()).unwrap();
+    let given_up = window.judge(piece, &answer, Instant::now());
     assert_eq!((given_up[0].records, given_up[0].bytes.clone()), (2, 0..14));
     let dropped: Vec<usize> = window.take_settled()[0]
         .dropped
@@ -229,6 +233,117 @@ fn the_oldest_are_taken_for_those_that_a_store_only_counted() {
         .map(|(record, _)| *record)
         .collect();
     assert_eq!(dropped, [0, 1]);
+}
+
+/// Sends with a minute between two requests, and once more to `server` what each answer was to.
+fn run_slowly(
+    window: &mut Window,
+    minutes: u64,
+    mut server: impl FnMut(&Piece) -> Answer,
+) -> (Vec<Settled>, Vec<Notice>) {
+    let start = Instant::now();
+    let (mut settled, mut notices) = (Vec::new(), Vec::new());
+    for minute in 0..minutes {
+        let now = start + Duration::from_secs(60 * minute);
+        if let Some(piece) = window.next(now) {
+            let answer = server(&piece);
+            notices.extend(window.judge(piece, &answer, now));
+        }
+        settled.append(&mut window.take_settled());
+    }
+    (settled, notices)
+}
+
+#[test]
+fn a_record_that_kills_the_server_is_found_named_and_kept() {
+    let mut window = holding(&[(1, 100), (2, 3)]);
+    let (mut deaths, mut stored) = (0, BTreeSet::new());
+    let (settled, notices) = run_slowly(&mut window, 300, |piece| {
+        if piece.sequence == 1 && piece.records.contains(&61) {
+            deaths += 1;
+            return retry(Suspicion::Content);
+        }
+        stored.extend(piece.records.iter().map(|record| (piece.sequence, *record)));
+        accepted()
+    });
+    assert_eq!(stored.len(), 102, "all others are stored");
+    assert_eq!(settled.len(), 1, "its batch is not settled");
+    let first = &notices[0];
+    assert_eq!(
+        (first.what, first.records, first.bytes.clone()),
+        (What::SetAside, 1, 478..486)
+    );
+    // Tried again every five minutes, and nothing is given up.
+    assert!(
+        notices.iter().all(|notice| notice.what == What::SetAside) && notices.len() > 20,
+        "{notices:?}"
+    );
+    assert!(deaths < 100, "{deaths}");
+    let given_up = window.give_up(i64::MAX, TooOld::InFailed);
+    assert_eq!(given_up[0].what, What::GivenUp(DropCause::GaveUp));
+    assert_eq!(window.take_settled()[0].dropped, [(61, DropCause::GaveUp)]);
+    assert!(window.is_empty());
+}
+
+#[test]
+fn an_outage_of_any_length_halves_a_batch_once_and_loses_nothing() {
+    let mut window = holding(&[(1, 64), (2, 64)]);
+    let mut sizes = BTreeSet::new();
+    let (settled, notices) = run_slowly(&mut window, 1000, |piece| {
+        sizes.insert(piece.records.len());
+        retry(Suspicion::Content)
+    });
+    assert_eq!((settled.len(), notices.len(), sizes), (0, 0, BTreeSet::from([32, 64])));
+    let (settled, _) = run_slowly(&mut window, 10, |_| accepted());
+    assert!(settled.len() == 2 && settled.iter().all(|settled| settled.dropped.is_empty()));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_no_reason_to_suspect_a_record() {
+    let mut window = holding(&[(1, 64)]);
+    run_slowly(&mut window, 1000, |piece| {
+        assert_eq!(piece.records.len(), 64);
+        retry(Suspicion::None)
+    });
+}
+
+/// A window whose only batch has records of these times.
+fn aged(times: &[i64]) -> Window {
+    let mut batch = batch(1, times.len());
+    for (record, time) in batch.records.iter_mut().zip(times) {
+        record.time = *time;
+    }
+    let all = samples::all(&batch);
+    let mut window = Window::default();
+    window.hold(batch, vec![all]);
+    window
+}
+
+#[test]
+fn only_what_is_too_old_is_given_up_and_the_rest_is_another_request() {
+    let mut window = aged(&[10, 30, 19, 20]);
+    let mut piece = window.next(Instant::now()).unwrap();
+    piece.body = Some(Bytes::from_static(b"all four"));
+    window.judge(piece, &retry(Suspicion::None), Instant::now());
+    let notices = window.give_up(20, TooOld::InFailed);
+    assert_eq!(
+        (notices[0].records, notices[0].what),
+        (2, What::GivenUp(DropCause::GaveUp))
+    );
+    let piece = window.next(Instant::now()).unwrap();
+    assert_eq!((piece.records.as_slice(), &piece.body), (&[1, 3][..], &None));
+    window.judge(piece, &accepted(), Instant::now());
+    let dropped = &window.take_settled()[0].dropped;
+    assert_eq!(*dropped, [(0, DropCause::GaveUp), (2, DropCause::GaveUp)]);
+}
+
+#[test]
+fn what_was_not_tried_is_too_old_only_where_nothing_is_accepted() {
+    let mut window = aged(&[10]);
+    assert_eq!(window.give_up(20, TooOld::InFailed), []);
+    assert_eq!(window.give_up(10, TooOld::Anywhere), [], "of just that age");
+    assert_eq!(window.give_up(11, TooOld::Anywhere).len(), 1);
+    assert!(window.is_empty());
 }
 
 proptest::proptest! {
@@ -256,7 +371,7 @@ proptest::proptest! {
                 let storm = weather.get(sent).copied().unwrap_or(0);
                 let bad = piece.records.iter().any(|record| poison.contains(&(piece.sequence, *record)));
                 match storm {
-                    1 => return Answer::Retry { failure: failure(), after: None },
+                    1 => return retry(Suspicion::Content),
                     2 if piece.records.len() > 1 => return Answer::Split { failure: failure() },
                     _ if bad => return refused(),
                     _ => {}
