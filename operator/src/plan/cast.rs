@@ -5,7 +5,7 @@ use crds::spec::Mode;
 use super::Settings;
 use super::composition::{Candidate, Composition, Running, compose};
 use super::situation::Situation;
-use super::target::Ground;
+use super::target::{Ground, Pods};
 use crate::observed::Shipping;
 use crate::validate::Accepted;
 
@@ -69,6 +69,7 @@ pub(super) fn composed(situation: &Situation<'_>, settings: &Settings, also: Opt
     let ground = Ground {
         template: &situation.split.owner,
         host_paths: settings.host_paths,
+        pods: Pods::of(situation.deployment()),
     };
     compose(ground, situation.namespace(), &candidates, running)
 }

@@ -38,30 +38,44 @@ pub struct ShippingState {
     /// Revision that the Deployment's configuration will carry after the plan; none when it carries none.
     pub revision: Option<String>,
     pub standing: Standing,
-    /// What another LogShipping decided against its wish.
+    /// What is good to know, and no failure.
     pub notes: Vec<Note>,
 }
 
-/// A disagreement about the one sidecar, told to the LogShipping that lost it.
+/// Something to know about a LogShipping that has what it asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Below `spec`.
-    pub field: String,
-    pub wanted: String,
-    /// The LogShipping that decided.
-    pub winner: String,
-    pub value: String,
+pub enum Note {
+    /// Another LogShipping decided about the one sidecar.
+    Overruled {
+        /// Below `spec`.
+        field: String,
+        wanted: String,
+        /// The LogShipping that decided.
+        winner: String,
+        value: String,
+    },
+    /// Several pods write into one directory, and each of their sidecars ships all of it.
+    Common {
+        source: String,
+        path: String,
+        volume: String,
+    },
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            field,
-            wanted,
-            winner,
-            value,
-        } = self;
-        write!(f, "{field} is {value}, as LogShipping {winner} has it, not {wanted}")
+        match self {
+            Self::Overruled {
+                field,
+                wanted,
+                winner,
+                value,
+            } => write!(f, "{field} is {value}, as LogShipping {winner} has it, not {wanted}"),
+            Self::Common { source, path, volume } => write!(
+                f,
+                "source {source}: {path} is on volume {volume:?}, which several pods share, so each of their sidecars ships what all of them log there: give each pod a directory of its own by subPathExpr, for example $(POD_NAME)"
+            ),
+        }
     }
 }
 

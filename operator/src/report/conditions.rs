@@ -119,13 +119,13 @@ fn injected(summed: &Summed<'_>) -> Said {
     };
     let message = format!(
         "{wanted} of {wanted} Deployments carry the sidecar{skipped}{}",
-        decided_by_others(overview)
+        good_to_know(overview)
     );
     say(condition, Reason::AllInjected, message)
 }
 
-/// Disagreements about a sidecar that this LogShipping lost: no failure, but good to know.
-fn decided_by_others(overview: &Overview<'_>) -> String {
+/// What is no failure: disagreements about a sidecar that this LogShipping lost, directories that pods share.
+fn good_to_know(overview: &Overview<'_>) -> String {
     const SHOWN: usize = 3;
     let targets = overview.targets.iter();
     let notes: Vec<_> = targets

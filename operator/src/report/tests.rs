@@ -425,7 +425,7 @@ fn what_waits_is_told_and_is_as_the_specification_wants_it() -> Outcome {
 fn a_disagreement_that_was_lost_is_told_and_is_no_failure() -> Outcome {
     let verdict = accepted()?;
     let notes: Vec<_> = (1..=5)
-        .map(|number| Note {
+        .map(|number| Note::Overruled {
             field: "sidecar.port".to_owned(),
             wanted: number.to_string(),
             winner: "audit".to_owned(),

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::skip::Recreate;
 use super::state::{Finding, Note};
-use super::target::{self, Ground, SourceTarget, TargetError};
+use super::target::{self, Ground, Place, SourceTarget, TargetError};
 use crate::validate::{Accepted, pipeline_name};
 
 /// What a LogShipping asks of the sidecar that it shares, and of the volumes. Kept in the ConfigMap for as long as the
@@ -61,7 +61,7 @@ pub(super) struct Composition {
     pub recreate: Recreate,
     /// Names of those that get what they want, but for the notes.
     pub acting: Vec<String>,
-    /// What was decided against the wish of a LogShipping.
+    /// What is good to know, by LogShipping.
     pub notes: BTreeMap<String, Vec<Note>>,
     /// Those that can't be served.
     pub refused: BTreeMap<String, Finding>,
@@ -122,7 +122,7 @@ fn put_together(mut members: Vec<Member>) -> Composition {
         .map(|member| (member.name.as_str(), &member.wishes))
         .collect();
     let rules::Settled { sidecar, mut notes } = rules::settle(&all);
-    for (name, note) in sizes::settle(&mut members) {
+    for (name, note) in sizes::settle(&mut members).into_iter().chain(common(&members)) {
         notes.entry(name).or_default().push(note);
     }
     let mut composition = Composition {
@@ -147,6 +147,26 @@ fn put_together(mut members: Vec<Member>) -> Composition {
         composition.admitted.insert(member.name, member.wishes);
     }
     composition
+}
+
+/// Directories that several pods share.
+fn common(members: &[Member]) -> Vec<(String, Note)> {
+    let mut notes = Vec::new();
+    for member in members {
+        for (source, target) in member.pipeline.sources.iter().zip(&member.targets) {
+            let places = target.common_places();
+            notes.extend(places.map(|place| (member.name.clone(), common_place(source, place))));
+        }
+    }
+    notes
+}
+
+fn common_place(source: &Source, place: &Place) -> Note {
+    Note::Common {
+        source: source.name.clone(),
+        path: place.path.clone(),
+        volume: place.volume.clone(),
+    }
 }
 
 /// A restart concerns all of them.
@@ -188,7 +208,11 @@ fn holding(ground: Ground<'_>, namespace: &str, name: &str, running: Running<'_>
     let full_name = pipeline_name(namespace, name);
     let pipelines = &running.config?.pipelines;
     let pipeline = pipelines.iter().find(|pipeline| pipeline.name == full_name)?;
-    let wishes = running.admitted.get(name).cloned().unwrap_or_default();
+    let admitted = running.admitted.get(name).cloned();
+    let wishes = admitted.unwrap_or_else(|| Wishes {
+        volume: target::volume_of(&pipeline.sources),
+        ..Wishes::default()
+    });
     let sources: Vec<_> = pipeline.sources.iter().map(target::as_written).collect();
     let targets = targets(ground, &sources, &wishes.volume).ok()?;
     Some(Member {

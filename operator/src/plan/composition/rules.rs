@@ -172,12 +172,16 @@ fn first(
     };
     take(&mut settled.sidecar, from);
     for (loser, _, wanted) in opinions.filter(|(_, _, wanted)| *wanted != value) {
-        settled.notes.entry((*loser).to_owned()).or_default().push(Note {
-            field: field.to_owned(),
-            wanted,
-            winner: (*winner).to_owned(),
-            value: value.clone(),
-        });
+        settled
+            .notes
+            .entry((*loser).to_owned())
+            .or_default()
+            .push(Note::Overruled {
+                field: field.to_owned(),
+                wanted,
+                winner: (*winner).to_owned(),
+                value: value.clone(),
+            });
     }
 }
 

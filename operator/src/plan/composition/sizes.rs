@@ -59,7 +59,7 @@ fn limits(members: &[Member]) -> Limits {
 }
 
 fn note(place: &Place, wanted: ByteSize, limit: ByteSize, winner: &str) -> Note {
-    Note {
+    Note::Overruled {
         field: format!("volume.sizeLimit of {}", place.path),
         wanted: wanted.to_string(),
         winner: winner.to_owned(),

@@ -4,7 +4,7 @@ use pipeline::Source;
 
 use super::*;
 use crate::plan::HostPaths;
-use crate::plan::target::{self, Ground};
+use crate::plan::target::{self, Ground, Pods};
 
 fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> T {
     let value: serde_json::Value = serde_saphyr::from_str(text).unwrap();
@@ -20,6 +20,7 @@ fn injected(pod: &str, app: &str, sidecar: &str) -> Parts {
     let ground = Ground {
         template: &owner,
         host_paths: HostPaths::Refused,
+        pods: Pods::AtMostOne,
     };
     let target = target::resolve(ground, &source, &crds::spec::Volume::default()).unwrap();
     parts(Wanted {

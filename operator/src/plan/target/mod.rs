@@ -14,11 +14,12 @@ mod sub_path;
 mod volume;
 
 use crds::conditions::Reason;
-use crds::spec::Volume as VolumeSpec;
+use crds::spec::{Volume as VolumeSpec, VolumePolicy};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
-use pipeline::Source;
 use pipeline::glob::{PatternError, Patterns};
 use pipeline::source::StartAt;
+use pipeline::{ByteSize, Source};
 
 pub(super) use self::container::Writer;
 pub(super) use self::directory::Directory;
@@ -42,6 +43,25 @@ pub(super) struct Ground<'a> {
     /// The owner's template, without anything of ours.
     pub template: &'a PodTemplateSpec,
     pub host_paths: HostPaths,
+    pub pods: Pods,
+}
+
+/// How many pods the Deployment is to have at once, updates aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pods {
+    AtMostOne,
+    Several,
+}
+
+impl Pods {
+    pub(super) fn of(deployment: &Deployment) -> Self {
+        let replicas = deployment.spec.as_ref().and_then(|spec| spec.replicas);
+        if replicas.unwrap_or(1) > 1 {
+            Self::Several
+        } else {
+            Self::AtMostOne
+        }
+    }
 }
 
 /// Where one source's files are.
@@ -53,6 +73,7 @@ pub(super) struct SourceTarget {
     patterns: Patterns,
     /// The deepest literal directories of the patterns.
     directories: Vec<Directory>,
+    pods: Pods,
 }
 
 /// The source can't be served in this Deployment.
@@ -95,6 +116,13 @@ impl SourceTarget {
         }
     }
 
+    /// Those into which several pods write, as far as the Deployment tells: how a claim may be accessed stands in an object
+    /// that the operator has no right to read.
+    pub(super) fn common_places(&self) -> impl Iterator<Item = &Place> {
+        let places = self.places.iter().filter(|place| place.is_common_to_pods());
+        places.filter(|_| self.pods == Pods::Several)
+    }
+
     /// Files of a volume that outlives the pod were most likely shipped by an earlier pod.
     fn start_at(&self) -> StartAt {
         if self.places.iter().any(Place::outlives_the_pod) {
@@ -116,6 +144,26 @@ pub(super) fn as_written(running: &Source) -> Source {
         start_at: running.start_at.filter(|_| !is_default),
         mounts: Vec::new(),
         ..running.clone()
+    }
+}
+
+/// What its LogShipping asked of volumes, as far as what its sidecar runs tells: no volume is added for it that it
+/// doesn't have.
+pub(super) fn volume_of(running: &[Source]) -> VolumeSpec {
+    let added = running.iter().flat_map(|source| {
+        let container = source.container.as_deref().unwrap_or_default();
+        let mounts = source.mounts.iter();
+        mounts.filter(move |mount| Place::is_added_as(mount, container))
+    });
+    let limits: Vec<_> = added.map(|mount| mount.limit_bytes).collect();
+    VolumeSpec {
+        policy: if limits.is_empty() {
+            VolumePolicy::ExistingOnly
+        } else {
+            VolumePolicy::Auto
+        },
+        size_limit: limits.into_iter().flatten().next().map(ByteSize::from_bytes),
+        ..VolumeSpec::default()
     }
 }
 
@@ -148,6 +196,7 @@ pub(super) fn resolve(ground: Ground<'_>, source: &Source, wanted: &VolumeSpec) 
         places,
         patterns,
         directories,
+        pods: ground.pods,
     })
 }
 
@@ -161,5 +210,7 @@ fn directories(patterns: &Patterns) -> Vec<Directory> {
     directories
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

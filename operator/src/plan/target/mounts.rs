@@ -28,7 +28,10 @@ impl<'a> Mounts<'a> {
             let volume = volumes.get(mount.name.as_str()).copied();
             (Directory::of(&mount.mount_path), Mounted { mount, volume })
         });
-        Self(mounted.collect())
+        let mut mounts: BTreeMap<_, _> = mounted.collect();
+        // No container starts with a volume at its root.
+        mounts.remove(&Directory::of("/"));
+        Self(mounts)
     }
 
     pub(super) fn at(&self, path: &Directory) -> Option<Mounted<'a>> {

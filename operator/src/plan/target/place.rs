@@ -113,4 +113,9 @@ impl Place {
     pub(super) const fn outlives_the_pod(&self) -> bool {
         matches!(self.origin, Origin::Owners(Lifetime::Beyond))
     }
+
+    /// Whether all pods of the Deployment have this same directory, or all those of a node.
+    pub(super) fn is_common_to_pods(&self) -> bool {
+        self.outlives_the_pod() && !self.sub_path.is_of_one_pod()
+    }
 }

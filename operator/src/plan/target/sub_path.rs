@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crds::names::environment;
 use k8s_openapi::api::core::v1::{Container, EnvVar, EnvVarSource, VolumeMount};
 
+/// Fields of a pod that no other pod has.
+const OF_ONE_POD: [&str; 4] = ["metadata.name", "metadata.uid", "status.podIP", "status.podIPs"];
+
 /// The part of a volume that is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::plan) enum SubPath {
@@ -110,6 +113,14 @@ impl SubPath {
             Self::Fixed(text) | Self::Expression { text, .. } => text,
         };
         text.starts_with('/') || text.split('/').any(|name| name == "..")
+    }
+
+    /// Whether each pod has a part of its own.
+    pub(super) fn is_of_one_pod(&self) -> bool {
+        match self {
+            Self::Whole | Self::Fixed(_) => false,
+            Self::Expression { fields, .. } => OF_ONE_POD.iter().any(|field| fields.contains(*field)),
+        }
     }
 
     /// The fields of the pod that our container needs for it.

@@ -17,6 +17,8 @@ spec:
     volumeMounts: [{name: scratch, mountPath: /var/log/}, {name: data, mountPath: /var/log/app, subPath: logs}]
   - name: app
     image: x
+    command: [/app/bin/server, --log, /elsewhere/x]
+    workingDir: /work/dir
     volumeMounts:
     - {name: host, mountPath: /host}
     - {name: conf, mountPath: /conf}
@@ -24,6 +26,12 @@ spec:
     - {name: all, mountPath: /all}
     - {name: data, mountPath: /expr, subPathExpr: $(POD_NAME)}
     - {name: lost, mountPath: /lost}
+    - {name: data, mountPath: /read, readOnly: true}
+    - {name: data, mountPath: nested//file.log, subPath: file.log}
+    - {name: data, mountPath: /mixed/./data/}
+    - {name: scratch, mountPath: /mixed/data/deep}
+    - {name: conf, mountPath: /mixed/conf}
+    - {name: host, mountPath: /mixed/node}
   volumes:
   - {name: scratch, emptyDir: {sizeLimit: 1Gi}}
   - {name: data, persistentVolumeClaim: {claimName: data}}
@@ -50,6 +58,7 @@ pub(super) fn resolve_in(
     let ground = Ground {
         template,
         host_paths: HostPaths::Refused,
+        pods: Pods::AtMostOne,
     };
     resolve(ground, source, wanted)
 }
@@ -149,27 +158,96 @@ fn two_directories_on_one_mount_share_one_place() {
 }
 
 #[test]
-fn volumes_that_cannot_be_shared_are_refused_with_what_to_do() {
-    for (path, kind) in [
-        ("/host/x", "hostPath"),
-        ("/conf/x", "configMap"),
-        ("/secret/x", "secret"),
-        ("/all/x", "projected"),
-        ("/expr/x", "subPathExpr"),
-        ("/lost/x", "lost"),
+fn what_cannot_be_shared_is_refused_with_what_to_do() {
+    for (path, problem) in [
+        ("/host/x", "of type hostPath, which this operator doesn't allow"),
+        ("/conf/x", "of type configMap, which Kubernetes fills"),
+        ("/secret/x", "of type secret, which Kubernetes fills"),
+        ("/all/x", "of type projected, which Kubernetes fills"),
+        (
+            "/read/x",
+            "\"data\", which the container can't write to: name in `container` the one",
+        ),
+        (
+            "/expr/x",
+            "can't be worked out for the sidecar: variable POD_NAME is not in `env` of the container",
+        ),
+        ("/lost/x", "\"lost\", whose type this version doesn't know"),
+        ("/etc/x.log", "/etc belongs to the system and is never shared"),
+        (
+            "/var/run/secrets/kubernetes.io/serviceaccount/token",
+            "belongs to the system",
+        ),
+        ("/{srv,proc/1}/x.log", "/proc/1 belongs to the system"),
+        ("/*.log", "/ belongs to the system"),
+        ("/var/x.log", "would hide the image's own files"),
+        ("/home/*/x.log", "would hide the image's own files"),
+        ("/app/x.log", "would hide the program /app/bin/server"),
+        ("/work/x.log", "would hide the working directory /work/dir"),
+        ("/a:b/x.log", "has a colon in it"),
+        ("/host", "/host is where volume \"host\" is mounted"),
+        (
+            "/nested/file.log",
+            "/nested/file.log is where volume \"data\" is mounted",
+        ),
+        // What a pattern reaches into is refused like the directory itself, where files could be missed.
+        ("/**/x.log", "/ belongs to the system"),
+        ("/mixed/**/x.log", "/mixed/node is on volume \"host\" of type hostPath"),
     ] {
         let (reason, message) = refused(&source("app", path), &VolumeSpec::default());
         assert_eq!(reason, Reason::VolumeRefused, "{path}");
         assert!(
-            message.starts_with("source s, container app: ") && message.contains(kind),
+            message.starts_with("source s, container app: ") && message.contains(problem),
             "{message}"
         );
     }
-    let (reason, message) = refused(&source("app", "/etc/x.log"), &VolumeSpec::default());
-    assert_eq!(reason, Reason::VolumeRefused);
-    assert!(message.contains("/etc belongs to the system"), "{message}");
-    let (_, message) = refused(&source("app", "/var/x.log"), &VolumeSpec::default());
-    assert!(message.contains("would hide the image's own files"), "{message}");
+}
+
+#[test]
+fn directories_beside_what_would_be_hidden_are_fine() {
+    for path in [
+        "/app/logs/x",
+        "/work/x/y",
+        "/var/log/x",
+        "/usr/local/tomcat/logs/x",
+        "/opt/app/x",
+    ] {
+        assert!(resolved("app", path).places[0].is_added(), "{path}");
+    }
+}
+
+#[test]
+fn mounts_below_a_directory_are_read_where_a_pattern_reaches_into_them() {
+    for (path, expected) in [
+        ("/mixed/*.log", &["/mixed added"][..]),
+        ("/mixed/*/x.log", &[]),
+        ("/mixed/d*/x.log", &["/mixed added", "/mixed/data data"]),
+        // Nothing is logged into a ConfigMap.
+        ("/mixed/conf/{x,*}.log", &[]),
+        ("/mixed/c*/x.log", &["/mixed added"]),
+        ("/mixed/data/*.log", &["/mixed/data data"]),
+        ("/mixed/data/**", &["/mixed/data data", "/mixed/data/deep scratch"]),
+        (
+            "/mixed/d*/deep/*.log",
+            &["/mixed added", "/mixed/data data", "/mixed/data/deep scratch"],
+        ),
+    ] {
+        let places = |target: SourceTarget| -> Vec<String> {
+            let places = target.places.iter();
+            let volume = |place: &Place| {
+                if place.is_added() {
+                    "added".to_owned()
+                } else {
+                    place.volume.clone()
+                }
+            };
+            places
+                .map(|place| format!("{} {}", place.path, volume(place)))
+                .collect()
+        };
+        let found = resolve_in(&template(), &source("app", path), &VolumeSpec::default());
+        assert_eq!(found.map(places).unwrap_or_default(), expected, "{path}");
+    }
 }
 
 #[test]

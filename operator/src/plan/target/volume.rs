@@ -78,10 +78,10 @@ pub(in crate::plan) enum Refused {
 /// The volumes that hold the files of `patterns`, each once, in the order of their paths.
 pub(super) fn places(site: Site<'_>, patterns: &Patterns, directories: &[Directory]) -> Result<Vec<Place>, Refused> {
     let mounts = Mounts::of(site.template, site.container);
+    not_a_mount_point(&mounts, patterns)?;
     for directory in directories {
         allowed(directory)?;
     }
-    not_a_mount_point(&mounts, patterns)?;
     let mut places = Vec::new();
     for directory in directories {
         places.push(match mounts.covering(directory) {

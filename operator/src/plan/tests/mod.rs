@@ -8,5 +8,6 @@ mod running;
 mod snapshots;
 mod standing;
 mod strategic_merge;
+mod volumes;
 mod waiting;
 mod world;

@@ -85,6 +85,20 @@ fn fields_of_the_pod_are_asked_for_under_names_of_our_own() {
 }
 
 #[test]
+fn a_part_of_one_pod_is_told_from_one_of_many() {
+    for (text, of_one) in [
+        ("$(POD_NAME)", true),
+        ("$(IP)", true),
+        ("$(NODE)/$(POD_NAME)", true),
+        ("$(NODE)", false),
+        ("$(NAMESPACE)", false),
+        ("$(APP)", false),
+    ] {
+        assert_eq!(expression(text).unwrap().is_of_one_pod(), of_one, "{text}");
+    }
+}
+
+#[test]
 fn what_only_the_owners_container_knows_is_refused() {
     for (text, expected) in [
         ("$(MISSING)", "variable MISSING is not in `env`"),
