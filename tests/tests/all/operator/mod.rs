@@ -6,6 +6,6 @@ mod faults;
 mod injection;
 mod leadership;
 mod obstacles;
-mod removal;
+pub mod removal;
 pub mod shop;
 mod uninstall;
