@@ -76,12 +76,14 @@ pub(super) fn skip(deployment: &Deployment) -> Option<Skip> {
 }
 
 fn is_windows(pod: &PodSpec) -> bool {
-    let selected = pod
-        .node_selector
-        .as_ref()
-        .and_then(|labels| labels.get("kubernetes.io/os"));
+    let labels = ["kubernetes.io/os", "beta.kubernetes.io/os"];
+    let selector = pod.node_selector.as_ref();
+    let selected = labels.into_iter().find_map(|label| selector?.get(label));
     let declared = pod.os.as_ref().map(|os| os.name.as_str());
-    declared == Some("windows") || selected.is_some_and(|os| os == "windows")
+    let context = pod.security_context.as_ref();
+    declared == Some("windows")
+        || selected.is_some_and(|os| os == "windows")
+        || context.is_some_and(|context| context.windows_options.is_some())
 }
 
 /// Why the template must not change now, though the configuration may.
@@ -150,6 +152,18 @@ mod tests {
             (
                 "name: a",
                 ", nodeSelector: {kubernetes.io/os: windows}",
+                Reason::Windows,
+                Goes,
+            ),
+            (
+                "name: a",
+                ", nodeSelector: {beta.kubernetes.io/os: windows}",
+                Reason::Windows,
+                Goes,
+            ),
+            (
+                "name: a",
+                ", securityContext: {windowsOptions: {runAsUserName: a}}",
                 Reason::Windows,
                 Goes,
             ),

@@ -1,7 +1,9 @@
 //! Requests and limits of the sidecar.
 //!
 //! Requests are always there, since a HorizontalPodAutoscaler works on a pod only when all its containers have them. A
-//! Guaranteed pod stays Guaranteed: there requests are raised to the limits, and a CPU limit is added.
+//! Guaranteed pod stays Guaranteed: there requests are raised to the limits, and a CPU limit is added. A pod with
+//! resources of its own (`spec.resources`, KEP-2837) has set aside what it wants to: there the sidecar asks for nothing
+//! more and stays within the pod's limits, or the API server would refuse the pod.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +16,14 @@ use crate::amount::Amount;
 /// The CPU limit in a Guaranteed pod, where none is written.
 const GUARANTEED_CPU: &str = "200m";
 
+/// What the class of a pod depends on, and its order.
+const RESOURCES: [&str; 2] = ["cpu", "memory"];
+
 pub(super) fn requirements(wanted: &Resources, owner: &PodSpec) -> ResourceRequirements {
-    let amounts = if is_guaranteed(owner) {
-        guaranteed(wanted)
-    } else {
-        burstable(wanted)
+    let amounts = match &owner.resources {
+        Some(pod) => within(wanted, pod),
+        None if is_guaranteed(owner) => guaranteed(wanted),
+        None => burstable(wanted),
     };
     ResourceRequirements {
         requests: Some(map(&amounts.requests)),
@@ -27,11 +32,42 @@ pub(super) fn requirements(wanted: &Resources, owner: &PodSpec) -> ResourceRequi
     }
 }
 
+/// A request of nothing is one for the autoscaler all the same, and keeps the API server from making the limit one.
+fn within(wanted: &Resources, pod: &ResourceRequirements) -> Resources {
+    let nothing = || Some(Quantity("0".to_owned()));
+    let lower = |wanted: &Option<Quantity>, resource: &str| {
+        let pod = pod.limits.as_ref().and_then(|limits| limits.get(resource));
+        let pod = pod.map(|limit| Quantity(limit.0.clone()));
+        let exceeds = |wanted: &&Quantity| pod.as_ref().is_some_and(|pod| value(Some(wanted)) > value(Some(pod)));
+        match wanted {
+            Some(wanted) if exceeds(&wanted) => pod,
+            wanted => wanted.clone(),
+        }
+    };
+    Resources {
+        requests: Amounts {
+            cpu: nothing(),
+            memory: nothing(),
+        },
+        limits: Amounts {
+            cpu: lower(&wanted.limits.cpu, "cpu"),
+            memory: lower(&wanted.limits.memory, "memory"),
+        },
+    }
+}
+
+/// Limits that aren't written are the default, or what is requested if that is more.
 fn guaranteed(wanted: &Resources) -> Resources {
-    let cpu = || Quantity(GUARANTEED_CPU.to_owned());
+    let Resources { requests, limits } = wanted;
+    let limit = |limit: &Option<Quantity>, request: &Option<Quantity>, default: Option<Quantity>| {
+        let more = request
+            .clone()
+            .filter(|request| value(Some(request)) > value(default.as_ref()));
+        limit.clone().or(more).or(default)
+    };
     let limits = Amounts {
-        cpu: wanted.limits.cpu.clone().or_else(|| Some(cpu())),
-        memory: wanted.limits.memory.clone().or(Resources::default().limits.memory),
+        cpu: limit(&limits.cpu, &requests.cpu, Some(Quantity(GUARANTEED_CPU.to_owned()))),
+        memory: limit(&limits.memory, &requests.memory, Resources::default().limits.memory),
     };
     Resources {
         requests: limits.clone(),
@@ -59,25 +95,29 @@ pub(crate) fn requests(wanted: &Resources) -> Amounts {
 /// What is written, else the default, unless the limit is lower. A default may have been written by the API server, so
 /// it gives way to a lower limit all the same.
 fn request(written: Option<&Quantity>, default: Option<Quantity>, limit: Option<&Quantity>) -> Option<Quantity> {
-    let value = |quantity: Option<&Quantity>| quantity.and_then(|quantity| Amount::parse(&quantity.0));
     let written = written.filter(|written| value(Some(written)) != value(default.as_ref()));
     let limit = limit.filter(|limit| value(Some(limit)) < value(default.as_ref()));
     written.or(limit).cloned().or(default)
 }
 
+fn value(quantity: Option<&Quantity>) -> Option<Amount> {
+    Amount::parse(&quantity?.0)
+}
+
 fn map(amounts: &Amounts) -> BTreeMap<String, ApiQuantity> {
-    [("cpu", &amounts.cpu), ("memory", &amounts.memory)]
+    RESOURCES
         .into_iter()
+        .zip([&amounts.cpu, &amounts.memory])
         .filter_map(|(name, quantity)| Some((name.to_owned(), ApiQuantity(quantity.as_ref()?.0.clone()))))
         .collect()
 }
 
-/// Whether the kubelet gives the owner's pod the class Guaranteed: every container has limits of CPU and memory, and no
-/// request below them.
+/// Whether the kubelet gives the owner's pod the class Guaranteed (`k8s.io/kubernetes/pkg/apis/core/v1/helper/qos`): every
+/// container, init containers included, has limits of CPU and memory, and no request below them. A limit of zero is none.
 fn is_guaranteed(spec: &PodSpec) -> bool {
     let mut containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
     !spec.containers.is_empty()
-        && containers.all(|container| ["cpu", "memory"].iter().all(|name| is_fixed(container, name)))
+        && containers.all(|container| RESOURCES.iter().all(|resource| is_fixed(container, resource)))
 }
 
 fn is_fixed(container: &Container, resource: &str) -> bool {
@@ -88,6 +128,6 @@ fn is_fixed(container: &Container, resource: &str) -> bool {
         let quantity = list.as_ref().and_then(|list| list.get(resource));
         quantity.and_then(|quantity| Amount::parse(&quantity.0))
     };
-    let limit = value(&resources.limits);
+    let limit = value(&resources.limits).filter(|limit| Some(*limit) != Amount::parse("0"));
     limit.is_some() && value(&resources.requests).is_none_or(|request| Some(request) == limit)
 }

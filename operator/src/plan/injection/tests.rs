@@ -1,5 +1,6 @@
 //! User, resources, shape: over the owner's fields and the sidecar's.
 
+use k8s_openapi::api::core::v1::SecurityContext;
 use pipeline::Source;
 
 use super::*;
@@ -46,14 +47,30 @@ fn the_sidecar_runs_as_the_application_but_never_as_root() {
     for (pod, app, sidecar, expected) in [
         ("", "", "", (None, None)),
         ("", "runAsUser: 1000, runAsGroup: 2000", "", (Some(1000), Some(2000))),
-        ("", "runAsUser: 0, runAsGroup: 0", "", (None, None)),
-        ("runAsUser: 0", "", "", (Some(65532), None)),
+        ("", "runAsUser: 0, runAsGroup: 0", "", (None, Some(0))),
+        ("", "runAsGroup: 2000", "", (None, Some(2000))),
         (
-            "runAsUser: 0, runAsGroup: 0",
-            "runAsUser: 0",
+            "runAsUser: 1000",
+            "runAsUser: 0, runAsGroup: 2000",
             "",
-            (Some(65532), Some(65532)),
+            (None, Some(2000)),
         ),
+        (
+            "runAsNonRoot: true, fsGroup: 3000, supplementalGroups: [4000]",
+            "",
+            "",
+            (None, None),
+        ),
+        (
+            "seccompProfile: {type: Unconfined}, runAsUser: 1000",
+            "",
+            "",
+            (None, None),
+        ),
+        ("", "runAsUser: 1000", "runAsUser: 5", (Some(5), None)),
+        ("", "", "runAsGroup: 6", (None, Some(6))),
+        ("runAsUser: 0", "", "", (Some(65532), None)),
+        ("runAsUser: 0, runAsGroup: 0", "runAsUser: 0", "", (Some(65532), None)),
         ("runAsUser: 0", "runAsUser: 1000", "", (Some(1000), None)),
         ("runAsUser: 3000, runAsGroup: 3000", "runAsUser: 0", "", (None, None)),
         (
@@ -71,8 +88,48 @@ fn the_sidecar_runs_as_the_application_but_never_as_root() {
     }
 }
 
+#[test]
+fn whatever_the_pod_allows_our_container_is_restricted() {
+    let expected: SecurityContext = yaml(
+        "{runAsNonRoot: true, allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}, \
+          seccompProfile: {type: RuntimeDefault}}",
+    );
+    for pod in [
+        "",
+        "securityContext: {runAsNonRoot: false, seccompProfile: {type: Unconfined}, fsGroup: 0, supplementalGroups: [0]}",
+        "hostUsers: false",
+        "automountServiceAccountToken: false",
+        "hostPID: true, hostIPC: true, shareProcessNamespace: true",
+    ] {
+        let parts = injected(pod, "securityContext: {privileged: true}", "");
+        let container = parts.container().unwrap();
+        assert_eq!(container.security_context.as_ref(), Some(&expected), "{pod}");
+        let probes = [
+            &container.liveness_probe,
+            &container.readiness_probe,
+            &container.startup_probe,
+        ];
+        assert!(probes.into_iter().all(Option::is_none));
+        let mounts = container.volume_mounts.as_deref().unwrap_or_default();
+        let writable: Vec<_> = mounts.iter().filter(|mount| mount.read_only != Some(true)).collect();
+        assert_eq!(writable.len(), 1, "only the state: {writable:?}");
+        let no_token = mounts
+            .iter()
+            .find(|mount| mount.mount_path == names::paths::SERVICE_ACCOUNT);
+        assert_eq!(
+            no_token.map(|mount| mount.name.as_str()),
+            Some(names::NO_TOKEN_VOLUME),
+            "{pod}"
+        );
+    }
+}
+
 fn resources(app: &str, sidecar: &str) -> String {
-    let parts = injected("", app, sidecar);
+    resources_in("", app, sidecar)
+}
+
+fn resources_in(pod: &str, app: &str, sidecar: &str) -> String {
+    let parts = injected(pod, app, sidecar);
     let resources = parts.container().unwrap().resources.clone().unwrap();
     let text = |list: Option<BTreeMap<String, Quantity>>| {
         let items: Vec<_> = list
@@ -98,7 +155,22 @@ fn requests_are_always_there_and_a_guaranteed_pod_stays_guaranteed() {
             "resources: {limits: {cpu: 1}}",
             "cpu 1, memory 64Mi / cpu 1, memory 64Mi",
         ),
+        (
+            guaranteed,
+            "resources: {requests: {cpu: 1, memory: 1Gi}, limits: {}}",
+            "cpu 1, memory 1Gi / cpu 1, memory 1Gi",
+        ),
+        (
+            "resources: {limits: {cpu: 0, memory: 1Gi}}",
+            "",
+            "cpu 10m, memory 16Mi / memory 64Mi",
+        ),
         ("", "resources: {limits: {}}", "cpu 10m, memory 16Mi / "),
+        (
+            "",
+            "resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: 5m, memory: 8Mi}}",
+            "cpu 5m, memory 8Mi / cpu 5m, memory 8Mi",
+        ),
         (
             "",
             "resources: {requests: {cpu: 5m}, limits: {memory: 8Mi}}",
@@ -106,6 +178,35 @@ fn requests_are_always_there_and_a_guaranteed_pod_stays_guaranteed() {
         ),
     ] {
         assert_eq!(resources(app, sidecar), expected, "{app} / {sidecar}");
+    }
+}
+
+#[test]
+fn an_init_container_without_limits_makes_a_pod_burstable() {
+    let fixed = "resources: {limits: {cpu: 1, memory: 1Gi}}";
+    for (init, expected) in [
+        (fixed, "cpu 200m, memory 64Mi / cpu 200m, memory 64Mi"),
+        ("resources: {limits: {cpu: 1}}", "cpu 10m, memory 16Mi / memory 64Mi"),
+    ] {
+        let pod = format!("initContainers: [{{name: init, image: x, {init}}}]");
+        assert_eq!(resources_in(&pod, fixed, ""), expected, "{init}");
+    }
+}
+
+#[test]
+fn in_a_pod_with_resources_of_its_own_the_sidecar_stays_within_them() {
+    for (pod, sidecar, expected) in [
+        ("limits: {cpu: 1, memory: 1Gi}", "", "cpu 0, memory 0 / memory 64Mi"),
+        ("limits: {memory: 32Mi}", "", "cpu 0, memory 0 / memory 32Mi"),
+        ("requests: {memory: 32Mi}", "", "cpu 0, memory 0 / memory 64Mi"),
+        (
+            "limits: {cpu: 100m}",
+            "resources: {limits: {cpu: 200m}}",
+            "cpu 0, memory 0 / cpu 100m",
+        ),
+    ] {
+        let pod_resources = format!("resources: {{{pod}}}");
+        assert_eq!(resources_in(&pod_resources, "", sidecar), expected, "{pod} / {sidecar}");
     }
 }
 

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{Capabilities, Container, PodSpec, SeccompProfil
 
 use crate::plan::target::Writer;
 
-/// The image's own user and group.
+/// The image's own user.
 const UNPRIVILEGED: i64 = 65532;
 
 pub(super) fn security_context(sidecar: &Sidecar, owner: &PodSpec, writer: Option<&Writer>) -> SecurityContext {
@@ -28,16 +28,15 @@ pub(super) fn security_context(sidecar: &Sidecar, owner: &PodSpec, writer: Optio
             type_: "RuntimeDefault".to_owned(),
             localhost_profile: None,
         }),
-        run_as_user: identity(
+        run_as_user: user(
             sidecar.run_as_user,
             own(container, |context| context.run_as_user),
             pod.and_then(|pod| pod.run_as_user),
         ),
-        run_as_group: identity(
-            sidecar.run_as_group,
-            own(container, |context| context.run_as_group),
-            pod.and_then(|pod| pod.run_as_group),
-        ),
+        // Group 0 is no privilege, and what root writes is often readable for its group only.
+        run_as_group: sidecar
+            .run_as_group
+            .or_else(|| own(container, |context| context.run_as_group)),
         ..SecurityContext::default()
     }
 }
@@ -50,7 +49,7 @@ fn own(container: Option<&Container>, field: impl Fn(&SecurityContext) -> Option
 
 /// What the spec says, else the application container's unless it is root, else what replaces root of the pod. Left
 /// out otherwise: then the pod's or the image's user counts, and a platform that assigns ranges of users can.
-fn identity(spec: Option<i64>, container: Option<i64>, pod: Option<i64>) -> Option<i64> {
+fn user(spec: Option<i64>, container: Option<i64>, pod: Option<i64>) -> Option<i64> {
     let container = container.filter(|id| *id != 0);
     let instead_of_root = pod.filter(|id| *id == 0).map(|_| UNPRIVILEGED);
     spec.or(container).or(instead_of_root)

@@ -5,6 +5,7 @@ mod properties;
 mod references;
 mod retaining;
 mod running;
+mod shapes;
 mod snapshots;
 mod standing;
 mod strategic_merge;

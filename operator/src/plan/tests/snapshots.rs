@@ -6,14 +6,6 @@ use serde_json::json;
 use super::world::{OWNER, SIMPLE, body, config, observed, reconcile, shipping};
 use crate::plan::Action;
 
-/// A change of this snapshot restarts every application that is injected already. It needs a word in the changelog.
-#[test]
-fn the_pod_shape_of_an_unchanged_specification_does_not_change() {
-    let mut world = observed(OWNER, vec![shipping("logs", SIMPLE)]);
-    let plan = reconcile(&mut world);
-    assert_json_snapshot!(body(&plan));
-}
-
 #[test]
 fn the_configuration_of_a_simple_specification() {
     let mut world = observed(OWNER, vec![shipping("logs", SIMPLE)]);

@@ -6,6 +6,7 @@ mod injection;
 mod owner;
 mod owner_acts;
 mod removal;
+mod resources;
 mod shrinking;
 mod transitions;
 mod why_not;
