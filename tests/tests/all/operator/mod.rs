@@ -9,3 +9,4 @@ mod obstacles;
 pub mod removal;
 pub mod shop;
 mod uninstall;
+mod waiting;

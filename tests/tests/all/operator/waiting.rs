@@ -43,11 +43,17 @@ fn a_preview_tells_what_would_be_done_and_writes_nothing() {
     let before = wait::until_is("the pods are available", PATIENCE, || shop.deployment(), settled);
     shop.namespace.apply(&with(LOG_SHIPPING, "mode: Preview"));
     let message = shop.await_condition("Injected", "False Preview: spec.mode is Preview");
-    assert!(message.contains("Of 1 Deployments 1 would restart: server"), "{message}");
+    assert!(
+        message.contains("Of 1 Deployments 1 would restart: server"),
+        "{message}"
+    );
     shop.await_condition("Ready", "True Healthy");
     let shipping = shop.namespace.get("logshipping", "logs").unwrap();
     let worst = text(&shipping["status"]["worst"][0]["message"]);
-    for part in ["container logshipping-sidecar is added", "mounted at /var/log of container server"] {
+    for part in [
+        "container logshipping-sidecar is added",
+        "mounted at /var/log of container server",
+    ] {
         assert!(worst.contains(part), "{part:?} in {worst}");
     }
     assert_eq!(shipping["status"]["summary"]["state"], "Preview");
@@ -111,7 +117,9 @@ fn what_is_retained_works_on_until_somebody_takes_it_over() {
     assert_eq!(shop.template(), template);
     assert_eq!(shop.replica_sets(), 2, "taking over restarts nothing");
     shop.namespace.run(&["delete", "logshipping", "logs", "--timeout=30s"]);
-    wait::until("it is taken out", PATIENCE, || shop.config_map().is_none().then_some(()));
+    wait::until("it is taken out", PATIENCE, || {
+        shop.config_map().is_none().then_some(())
+    });
 }
 
 #[test]
@@ -133,12 +141,18 @@ fn taking_the_mark_off_takes_out_what_was_retained() {
 #[test]
 fn the_one_that_loses_a_disagreement_says_so_and_is_ready() {
     let (shop, _operator) = Shop::healthy("disagree");
-    shop.namespace.apply(&with(&audit(), "sidecar: {port: 20001}\n  priority: 5"));
+    shop.namespace
+        .apply(&with(&audit(), "sidecar: {port: 20001}\n  priority: 5"));
     await_condition_of(&shop, "audit", "Ready", "True Healthy");
     shop.namespace.apply(&with(LOG_SHIPPING, "sidecar: {port: 20000}"));
     let note = "Deployment server: sidecar.port is 20001, as LogShipping audit has it, not 20000";
     let told = |found: &String| found.starts_with("True AllInjected") && found.contains(note);
-    wait::until_is("the loser is told", PATIENCE, || shop.namespace.condition("logs", "Injected"), told);
+    wait::until_is(
+        "the loser is told",
+        PATIENCE,
+        || shop.namespace.condition("logs", "Injected"),
+        told,
+    );
     shop.await_condition("Ready", "True Healthy");
     assert!(!shop.namespace.condition("audit", "Injected").contains("not"));
 }
