@@ -9,11 +9,12 @@ use operator::Patience;
 use serde_json::{Value, json};
 use tests::chronicle::Step::{Ours, Removed};
 use tests::chronicle::Template;
+use tests::flux::Flux;
 use tests::in_process::Operator;
 use tests::server_side::ServerSide;
 use tests::wait;
 
-use super::git::LAST;
+use super::git::{Git, LAST};
 use super::lane::{Lane, PATIENCE};
 
 /// Long enough that nothing is tried again before the test has looked.
@@ -172,6 +173,39 @@ fn whoever_keeps_changing_our_container_is_named_among_several_writers() {
     });
     lane.await_last();
     assert_eq!(image(&ours(&lane)), tests::in_process::SIDECAR_IMAGE);
+}
+
+/// Who has the sidecar of one day in Git undoes every later change of it.
+#[test]
+fn flux_with_our_sidecar_in_git_is_named() {
+    let lane = created_by("fight-export", &["apply", "--filename=-"]);
+    let _operator = operator(&lane);
+    let first = Git::at(Duration::ZERO);
+    lane.apply(&first.shipping());
+    lane.await_sidecar(first);
+    let mut exported = LAST.deployment();
+    exported["spec"]["template"] = lane.deployment()["spec"]["template"].clone();
+    let flux = Flux::new(&lane.namespace);
+    flux.reconcile(&exported);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                flux.reconcile(&exported);
+            }
+        });
+        let _end = SetWhenDropped(&done);
+        lane.apply(&LAST.shipping());
+        let stalled = || lane.namespace.condition("logs", "Stalled");
+        let message = wait::until_is("it gives way", PATIENCE, stalled, |found| {
+            found.starts_with("True Conflict")
+        });
+        assert!(
+            message.contains("field manager \"kustomize-controller\" has written it since"),
+            "{message}"
+        );
+    });
+    lane.await_last();
 }
 
 /// The way out that the message names, and back, without waiting for the end of the pause.

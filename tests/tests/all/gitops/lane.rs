@@ -98,6 +98,14 @@ impl Lane {
         });
     }
 
+    /// Waits until that has happened to the template since the Deployment was created, and no more.
+    pub fn await_steps(&self, expected: &[Step]) {
+        let steps = || self.chronicle.steps();
+        wait::until_is("the template has changed so", PATIENCE, steps, |steps| {
+            steps == expected
+        });
+    }
+
     pub fn ours(&self) -> Ours {
         let writes = audit::writes(in_process::control_plane(), in_process::USER, self.namespace.name());
         let count = |resource: &str| {
