@@ -39,7 +39,7 @@ pub fn run(arguments: Run) -> io::Result<End> {
     runtime.block_on(async move {
         let signals = Signals::new()?;
         let logging = logging::start(LogLevel::Info);
-        raise_descriptor_limit();
+        let descriptors = raise_descriptor_limit();
         let wake = Wake::new()?;
         let around = Surroundings::of_process(References::new(arguments.refs_dir.clone()));
         let published = Arc::new(Published::new());
@@ -47,12 +47,12 @@ pub fn run(arguments: Run) -> io::Result<End> {
         let for_status = Arc::clone(&published);
         let status = serve::run(arguments.listen, Arc::new(move || for_status.snapshot()));
         let _status = tokio::spawn(status);
-        let ended = start_reader(options(arguments), ends, published, logging)?;
+        let ended = start_reader(options(arguments, descriptors), ends, published, logging)?;
         Ok(signals.until_end(wake, ended).await)
     })
 }
 
-fn options(arguments: Run) -> Options {
+fn options(arguments: Run, descriptors: usize) -> Options {
     let attributes = [
         ("k8s.pod.name", arguments.pod_name),
         ("k8s.pod.uid", arguments.pod_uid.clone()),
@@ -69,6 +69,7 @@ fn options(arguments: Run) -> Options {
             .collect::<BTreeMap<_, _>>(),
         pod_uid: arguments.pod_uid.unwrap_or_default(),
         termination_message: arguments.termination_message,
+        descriptors,
     }
 }
 
@@ -118,14 +119,16 @@ impl Signals {
     }
 }
 
-/// Each unsettled file is held open, so the soft limit of 1,024 could be too few.
-fn raise_descriptor_limit() {
+/// Each unsettled file is held open, so the soft limit of 1,024 could be too few. Returns how many there may be.
+fn raise_descriptor_limit() -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "the limit of open files can't be raised");
     }
+    let now = getrlimit(Resource::Nofile).current;
+    now.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
 /// The error and what is behind it, in one line.

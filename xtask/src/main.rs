@@ -2,6 +2,7 @@
 //!
 //! Chores say what they do on standard error, with the time since they began; standard output carries results.
 
+mod chaos;
 mod demo;
 mod generate;
 mod images;
@@ -42,6 +43,8 @@ enum Chore {
     Lint,
     /// Run every check and every test there is
     Test,
+    /// Break the sidecar on purpose, by seeds, and count what arrives
+    Chaos(chaos::Arguments),
     /// Start a cluster with an application whose logs are shipped
     Demo,
     /// Remove what `demo` started
@@ -65,6 +68,7 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Images { out, names } => images::chore(out, &names)?,
         Chore::Lint => return test::lint(),
         Chore::Test => return test::chore(),
+        Chore::Chaos(arguments) => return chaos::chore(&arguments),
         Chore::Demo => demo::up()?,
         Chore::DemoDown => demo::down()?,
     }

@@ -298,7 +298,7 @@ impl Engine {
             .all(|lane| lane.is_settled(id, size))
     }
 
-    fn close(&mut self, id: FileId) {
+    pub(super) fn close(&mut self, id: FileId) {
         if let Some(file) = self.files.get_mut(id) {
             file.fd = None;
         }

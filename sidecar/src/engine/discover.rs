@@ -135,6 +135,10 @@ impl Engine {
         if self.is_known(entry) {
             return;
         }
+        if !self.has_descriptor() {
+            self.try_again_soon(now);
+            return self.refuse(at, entry.path.clone(), Refusal::System(Errno::MFILE), before);
+        }
         let source = &mut self.running[at.running].sources[at.source];
         // An entry that was held back may be older than the source's mounts.
         let Some(volume) = source.walk.volumes.get_mut(entry.volume) else {
@@ -145,7 +149,12 @@ impl Engine {
             // A directory whose name matches is no fault of the file's.
             Err(Refusal::Absent | Refusal::NotRegular("a directory")) => return,
             Err(_) if !entry.is_match => return,
-            Err(refusal) => return self.refuse(at, entry.path.clone(), refusal, before),
+            Err(refusal) => {
+                if matches!(refusal, Refusal::System(Errno::MFILE | Errno::NFILE)) {
+                    self.try_again_soon(now);
+                }
+                return self.refuse(at, entry.path.clone(), refusal, before);
+            }
         };
         source.unreadable.remove(&entry.path);
         if self.files.len() >= MAX_FILES && self.files.find(opened.facts.id).is_none() {

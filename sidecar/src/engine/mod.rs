@@ -14,6 +14,7 @@ pub(crate) mod account;
 mod changes;
 mod clock;
 mod cursor;
+mod descriptors;
 mod discover;
 mod drain;
 mod files;
@@ -82,6 +83,8 @@ pub(crate) struct Options {
     pub(crate) pod_uid: String,
     /// Where the kubelet reads what a container says at its end.
     pub(crate) termination_message: PathBuf,
+    /// How many descriptors the process may have.
+    pub(crate) descriptors: usize,
 }
 
 /// Everything the reader thread knows.
