@@ -108,16 +108,18 @@ pub fn ref_mount(directory: &str, object: &str) -> String {
     format!("{}/{directory}/{object}", paths::REFS)
 }
 
+/// What the names of all our ConfigMaps begin with.
+pub const CONFIG_MAP_PREFIX: &str = "logshipping-deployment-";
+
 /// Name of the ConfigMap of a Deployment; a long name is cut and hashed, since both may have 253 characters.
 pub fn config_map(deployment: &str) -> String {
-    const PREFIX: &str = "logshipping-deployment-";
     const LIMIT: usize = 253;
-    if PREFIX.len() + deployment.len() <= LIMIT {
-        return format!("{PREFIX}{deployment}");
+    if CONFIG_MAP_PREFIX.len() + deployment.len() <= LIMIT {
+        return format!("{CONFIG_MAP_PREFIX}{deployment}");
     }
     let hash = short_hash(deployment);
-    let kept = &deployment[..LIMIT - PREFIX.len() - hash.len() - 1];
-    format!("{PREFIX}{}-{hash}", kept.trim_end_matches(['-', '.']))
+    let kept = &deployment[..LIMIT - CONFIG_MAP_PREFIX.len() - hash.len() - 1];
+    format!("{CONFIG_MAP_PREFIX}{}-{hash}", kept.trim_end_matches(['-', '.']))
 }
 
 /// Key of the ConfigMap for pods of a shape.

@@ -135,7 +135,7 @@ pub(crate) async fn apply(
         written.not_nudged = nudge_pods(client, target, nudges).await.err();
     }
     if let Some(deletion) = delete_config_map {
-        delete(client, target, deletion).await?;
+        delete(client, &target.namespace, deletion).await?;
     }
     Ok(written)
 }
@@ -186,13 +186,14 @@ async fn nudge_pods(client: &Client, target: &TargetKey, nudges: Vec<Nudge>) -> 
     Ok(())
 }
 
-async fn delete(client: &Client, target: &TargetKey, deletion: ConfigMapDeletion) -> Result<(), ApplyError> {
+/// Deletes a ConfigMap. One that is gone already is as good as deleted.
+pub(crate) async fn delete(client: &Client, namespace: &str, deletion: ConfigMapDeletion) -> Result<(), ApplyError> {
     let ConfigMapDeletion {
         name,
         uid,
         resource_version,
     } = deletion;
-    let api: Api<ConfigMap> = Api::namespaced(client.clone(), &target.namespace);
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let parameters = DeleteParams {
         preconditions: Some(Preconditions { resource_version, uid }),
         ..DeleteParams::default()

@@ -23,6 +23,7 @@ mod report;
 mod reporter;
 mod run;
 pub mod settings;
+mod sweep;
 mod transition;
 pub mod uninstall;
 pub mod validate;

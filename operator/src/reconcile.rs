@@ -25,6 +25,9 @@ const RESYNC: Duration = Duration::from_secs(600);
 /// What can't be done is tried again after this time: what holds it up isn't always watched.
 const RETRY_FAILED: Duration = Duration::from_secs(60);
 
+/// Whether a ConfigMap of somebody else is still in the way: it lacks our label, so no watch tells of it.
+const RETRY_UNWATCHED: Duration = Duration::from_secs(10);
+
 /// A patch that changed nothing is looked at again after this time.
 const UNDONE: Duration = Duration::from_secs(1);
 
@@ -107,7 +110,7 @@ impl Reconciler {
                     self.contests()
                         .wrote(target, aim, tokio::time::Instant::now(), recorded);
                 }
-                let next = self.next(&state, &observed.deployment, &written, pause);
+                let next = self.next(&state, target, observed, &written, pause);
                 self.learn(written);
                 for event in &events {
                     self.tell(&observed.deployment, event.into());
@@ -167,17 +170,29 @@ impl Reconciler {
     }
 
     /// When to look again though nothing happens.
-    fn next(&self, state: &TargetState, before: &Deployment, written: &Written, pause: Option<Duration>) -> Next {
+    fn next(
+        &self,
+        state: &TargetState,
+        target: &TargetKey,
+        observed: &Observed,
+        written: &Written,
+        pause: Option<Duration>,
+    ) -> Next {
         if let Some(error) = &written.not_nudged {
             self.failed(error);
             return Next::Retry;
         }
         let version = |deployment: &Deployment| deployment.metadata.resource_version.clone();
-        if written.deployment.as_ref().map(version) == Some(version(before)) {
+        if written.deployment.as_ref().map(version) == Some(version(&observed.deployment)) {
             // Something on its way has undone it, and no watch tells of that.
             return Next::After(UNDONE);
         }
-        let wait = if has_failed(state) { RETRY_FAILED } else { RESYNC };
+        let unwatched = observed.config_map.is_some() && self.cluster.index().config_map(target).is_none();
+        let wait = match has_failed(state) {
+            true if unwatched => RETRY_UNWATCHED,
+            true => RETRY_FAILED,
+            false => RESYNC,
+        };
         Next::After(pause.unwrap_or_else(|| wait.mul_f64(0.9 + random() / 5.0)))
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Reporter {
     pub(crate) client: Client,
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) polling: Switch,
+    /// From the deletion of a LogShipping; none where it waits for as long as it takes.
+    pub(crate) cleanup_deadline: Option<Duration>,
     pub(crate) metrics: Metrics,
     pub(crate) written: Arc<Mutex<Written>>,
     /// When the work began: a standby may have waited for days.
@@ -79,18 +81,26 @@ impl Reporter {
             return Ok(Next::Wait);
         };
         tracing::info!(deployments = carrying.len(), %first, "being deleted, but Deployments still carry it");
-        let Some(message) = what_blocks(&self.cluster.index(), &carrying) else {
+        let Some(message) = what_blocks(&self.cluster.index(), &carrying, self.cleanup_deadline) else {
             return Ok(Next::Wait);
         };
+        let now = Timestamp::now();
+        let left = self.cleanup_deadline.map(|deadline| time_left(entry, deadline, now));
+        if left == Some(Duration::ZERO) && nothing_moves(&self.cluster.index(), &carrying) {
+            tracing::warn!(message, "let go of a LogShipping; its Deployments are tried again");
+            finalize::release(&self.client, key, entry).await?;
+            return Ok(Next::Wait);
+        }
         let object = Object {
             key,
             uid: &entry.uid,
             read: entry.status.as_ref(),
         };
-        let status = blocked(self.written().previous(object), &message, Timestamp::now());
-        self.publish(object, status)
-            .await
-            .map(|wait| wait.map_or(Next::Wait, Next::After))
+        let status = blocked(self.written().previous(object), &message, now);
+        let wait = self.publish(object, status).await?;
+        // Where something still moves, its target wakes us.
+        let deadline = left.filter(|left| !left.is_zero());
+        Ok(wait.into_iter().chain(deadline).min().map_or(Next::Wait, Next::After))
     }
 
     /// Right after the beginning little is known, and what was said before is a better account than that.
@@ -156,7 +166,7 @@ impl Reporter {
 }
 
 /// Why Deployments can't be cleaned; none as long as that is only under way.
-fn what_blocks(index: &Index, carrying: &BTreeSet<TargetKey>) -> Option<String> {
+fn what_blocks(index: &Index, carrying: &BTreeSet<TargetKey>, deadline: Option<Duration>) -> Option<String> {
     let blocked: Vec<_> = carrying
         .iter()
         .filter_map(|target| Some((&target.name, index.state(target)?.held_up.as_ref()?)))
@@ -166,9 +176,28 @@ fn what_blocks(index: &Index, carrying: &BTreeSet<TargetKey>) -> Option<String> 
         0 => String::new(),
         more => format!(" (and {more} more Deployments)"),
     };
+    let goes = deadline.map_or_else(String::new, |deadline| {
+        format!(
+            " The LogShipping goes all the same {} s after its deletion.",
+            deadline.as_secs()
+        )
+    });
     Some(format!(
-        "the sidecar can't be taken out of Deployment {name}{more}: {why}. To delete the LogShipping all the same remove \
-         its finalizer {}; the operator goes on trying",
+        "the sidecar can't be taken out of Deployment {name}{more}: {why}. The operator goes on trying.{goes} To delete the \
+         LogShipping at once remove its finalizer {}",
         names::FINALIZER
     ))
+}
+
+fn time_left(entry: &ShippingEntry, deadline: Duration, now: Timestamp) -> Duration {
+    let waited = entry.deleted_at.map_or(Duration::ZERO, |at| {
+        Duration::try_from(now.duration_since(at)).unwrap_or_default()
+    });
+    deadline.saturating_sub(waited)
+}
+
+/// Whether each of the Deployments waits for somebody who acts.
+fn nothing_moves(index: &Index, carrying: &BTreeSet<TargetKey>) -> bool {
+    let held_up = |target| index.state(target).is_some_and(|state| state.held_up.is_some());
+    carrying.iter().all(held_up)
 }

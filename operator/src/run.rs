@@ -22,6 +22,7 @@ use crate::reconcile::Reconciler;
 use crate::report::write::Written;
 use crate::reporter::Reporter;
 use crate::settings::{Settings, Switch};
+use crate::sweep::Sweep;
 
 /// How long work that is under way may take after the end was asked for.
 const GRACE: Duration = Duration::from_secs(20);
@@ -187,6 +188,11 @@ impl Work {
         let limit = usize::from(self.settings.concurrency.max(1));
         workers.spawn(self.once_elected(self.reconciler().run(limit, self.phases.stop.clone())));
         workers.spawn(self.once_elected(self.reporter().run(limit, self.phases.stop.clone())));
+        let sweep = Sweep {
+            client: self.client.clone(),
+            cluster: self.cluster.clone(),
+        };
+        workers.spawn(self.once_elected(sweep.run(self.phases.stop.clone())));
         if self.settings.poll == Switch::On {
             let interval = self.settings.poll_interval.to_std();
             let polling = poll::run(
@@ -241,6 +247,7 @@ impl Work {
             client: self.client.clone(),
             cluster: self.cluster.clone(),
             polling: self.settings.poll,
+            cleanup_deadline: Some(self.settings.cleanup_deadline.to_std()),
             metrics: self.metrics.clone(),
             written: Arc::new(Mutex::new(Written::default())),
             began: Instant::now(),

@@ -82,6 +82,16 @@ pub struct Settings {
     #[arg(long, env = "LOGSHIPPING_CONCURRENCY", default_value_t = 8, value_name = "NUMBER")]
     pub concurrency: u16,
 
+    /// For how long a LogShipping that is being deleted waits for Deployments that can't be cleaned. Then it goes, and
+    /// the operator goes on trying.
+    #[arg(
+        long,
+        env = "LOGSHIPPING_CLEANUP_DEADLINE",
+        default_value = "10m",
+        value_name = "DURATION"
+    )]
+    pub cleanup_deadline: Duration,
+
     /// When to give way to whoever undoes what the operator writes. Not a flag.
     #[arg(skip)]
     pub patience: Patience,
@@ -145,6 +155,7 @@ mod tests {
         assert_eq!(settings.allow_host_path, Switch::Off);
         assert!(settings.namespaces.is_empty());
         assert_eq!(settings.leader_election, Switch::On);
+        assert_eq!(settings.cleanup_deadline, Duration::from_secs(600));
         assert_eq!(
             (settings.lease_name.as_str(), settings.lease_namespace),
             ("logshipping-operator", None)

@@ -3,7 +3,7 @@
 //! What is faithful: the form of each refusal, as the API server and its proxies write it. What isn't reproducible is
 //! the order in which calls that run side by side draw, so a seed that fails is one to be run again a few times.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -17,6 +17,8 @@ use operator::client::Wire;
 use serde_json::json;
 use tower::util::BoxService;
 use tower::{BoxError, Layer, Service};
+
+use crate::random::Random;
 
 /// Of so many calls one meets a fault.
 const ONE_OF: u64 = 4;
@@ -70,7 +72,7 @@ pub struct Faults {
 
 #[derive(Debug)]
 struct Day {
-    state: AtomicU64,
+    random: Random,
     is_bad: AtomicBool,
     met: Mutex<std::collections::BTreeMap<Fault, usize>>,
 }
@@ -79,7 +81,7 @@ impl Faults {
     /// Faults from now on.
     pub fn of(seed: u64) -> Self {
         let day = Day {
-            state: AtomicU64::new(seed),
+            random: Random::of(seed),
             is_bad: AtomicBool::new(true),
             met: Mutex::default(),
         };
@@ -101,7 +103,7 @@ impl Faults {
             Method::GET => &FOR_READS,
             _ => &FOR_WRITES,
         };
-        let number = self.next();
+        let number = self.day.random.next();
         if !self.day.is_bad.load(Ordering::SeqCst) || !number.is_multiple_of(ONE_OF) {
             return None;
         }
@@ -110,15 +112,6 @@ impl Faults {
         let mut met = self.day.met.lock().unwrap_or_else(PoisonError::into_inner);
         *met.entry(fault).or_default() += 1;
         Some(fault)
-    }
-
-    /// `SplitMix64`: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
-    fn next(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let state = self.day.state.fetch_add(STEP, Ordering::SeqCst).wrapping_add(STEP);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
 

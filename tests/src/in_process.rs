@@ -76,6 +76,7 @@ impl Operator {
             poll_interval: pipeline::Duration::from_secs(1),
             concurrency: 4,
             patience: Patience::default(),
+            cleanup_deadline: pipeline::Duration::from_secs(600),
             leader_election: Switch::Off,
             lease_name: chart::RELEASE.to_owned(),
             lease_namespace: None,

@@ -18,6 +18,7 @@ pub mod kubectl;
 pub mod planner;
 pub mod pods;
 pub mod process;
+pub mod random;
 pub mod road;
 pub mod runtime;
 pub mod server_side;

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::key::{ConfigMapKey, Namespaced, PodKey, ReplicaSetKey, ShippingKey, TargetKey};
 use super::pod::SidecarPod;
 use super::shipping::{ShippingEntry, ShippingLife};
+use super::stray::is_marked;
 use crate::plan::{ExpectedConfig, Standing, TargetState};
 use crate::poll::Sighting;
 use crate::settings::Switch;
@@ -206,10 +207,10 @@ impl Index {
 
     /// Whether the operator has anything to do with a Deployment.
     pub(crate) fn concerns(&self, target: &TargetKey) -> bool {
-        let marked = self.deployments.get(target).is_some_and(|deployment| {
-            let value = labels(deployment).get(names::SIDECAR_LABEL);
-            value.is_some_and(|value| value == names::TRUE)
-        });
+        let marked = self
+            .deployments
+            .get(target)
+            .is_some_and(|deployment| is_marked(deployment));
         marked || self.config_map(target).is_some() || self.shippings_on(target).next().is_some()
     }
 

@@ -7,6 +7,7 @@ mod key;
 mod kinds;
 mod pod;
 mod shipping;
+mod stray;
 #[cfg(test)]
 mod tests;
 pub(crate) mod watch;
@@ -26,6 +27,7 @@ use self::key::{ConfigMapKey, Namespaced as _};
 pub(crate) use self::key::{PodKey, ShippingKey, TargetKey};
 pub(crate) use self::pod::{SidecarCondition, SidecarPod};
 pub(crate) use self::shipping::{ShippingEntry, ShippingLife, SpecNames};
+pub(crate) use self::stray::Strays;
 use crate::observed::{Observed, Shipping};
 use crate::poll::Sighting;
 use crate::queue::Queue;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crds::spec::DeletionPolicy;
 use crds::{LogShipping, LogShippingStatus, names};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::error_boundary::InvalidObject;
 use kube::core::{DeserializeGuard, Selector, SelectorExt};
@@ -17,6 +18,8 @@ pub(crate) struct ShippingEntry {
     pub(crate) uid: String,
     pub(crate) generation: Option<i64>,
     pub(crate) life: ShippingLife,
+    /// When its deletion was asked for.
+    pub(crate) deleted_at: Option<Timestamp>,
     pub(crate) resource_version: Option<String>,
     /// All that are on the object, other people's too.
     pub(crate) finalizers: Vec<String>,
@@ -83,6 +86,7 @@ impl ShippingEntry {
                 Some(_) => ShippingLife::Deleting,
                 None => ShippingLife::Live,
             },
+            deleted_at: metadata.deletion_timestamp.as_ref().map(|time| time.0),
             resource_version: metadata.resource_version.clone(),
             finalizers: metadata.finalizers.clone().unwrap_or_default(),
             names: SpecNames::default(),

@@ -106,6 +106,8 @@ fn work(
         client,
         cluster: cluster.clone(),
         polling: Switch::Off,
+        // Nobody would go on trying.
+        cleanup_deadline: None,
         metrics,
         written: Arc::new(Mutex::new(Written::default())),
         began: Instant::now(),

@@ -1,5 +1,6 @@
 //! The operator on a real API server with real controllers. Pods and sidecars are directed by the test.
 
+mod churn;
 mod configuration;
 mod delivery;
 mod faults;
@@ -8,5 +9,6 @@ mod leadership;
 mod obstacles;
 pub mod removal;
 pub mod shop;
+mod sweep;
 mod uninstall;
 mod waiting;

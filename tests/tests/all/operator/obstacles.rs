@@ -27,8 +27,6 @@ fn a_config_map_of_somebody_else_is_a_conflict_and_is_not_overwritten() {
     assert_eq!(shop.template(), template);
 
     shop.namespace.run(&["delete", "configmap", CONFIG_MAP]);
-    // Nobody tells the operator, so a change of the Deployment does.
-    shop.namespace.run(&["annotate", "deployment", "server", "look=again"]);
     shop.await_condition("Ready", "True Healthy");
     shop.await_condition("Stalled", "");
 }

@@ -6,7 +6,7 @@ use tests::wait;
 use super::shop::{DEPLOYMENT, LOG_SHIPPING, PATIENCE, Shop};
 
 /// A healthy shop, and the template as it was before.
-fn injected(prefix: &str) -> (Shop, Operator, serde_json::Value) {
+pub fn injected(prefix: &str) -> (Shop, Operator, serde_json::Value) {
     let shop = Shop::open(prefix);
     shop.namespace.apply(DEPLOYMENT);
     let original = shop.template();
@@ -174,17 +174,21 @@ spec:
     )
 }
 
-#[test]
-fn a_removal_that_is_refused_is_told_and_made_up_for() {
-    let (shop, _operator, original) = injected("kept");
-    let name = shop.namespace.name();
-    shop.namespace.apply(&policy(name));
+pub fn await_policy(shop: &Shop) {
     wait::until("the policy is in force", PATIENCE, || {
         let answer = shop
             .namespace
             .feed(&["replace", "--dry-run=server", "--filename=-"], DEPLOYMENT);
         answer.is_err_and(|error| error.contains("must stay")).then_some(())
     });
+}
+
+#[test]
+fn a_removal_that_is_refused_is_told_and_made_up_for() {
+    let (shop, _operator, original) = injected("kept");
+    let name = shop.namespace.name();
+    shop.namespace.apply(&policy(name));
+    await_policy(&shop);
     shop.namespace.run(&["delete", "logshipping", "logs", "--wait=false"]);
     let message = shop.await_condition("Stalled", "True CleanupBlocked: ");
     for part in ["Deployment server", "the sidecar must stay", "logshipping.dev/cleanup"] {
