@@ -1,5 +1,6 @@
 //! What people do to our ConfigMap by hand. That its text comes back is in `operator::configuration`.
 
+use crds::names;
 use serde_json::{Value, json};
 use tests::chronicle::Step::Ours;
 use tests::wait;
@@ -16,8 +17,9 @@ fn edit(life: &Life, patch: &Value) {
 
 fn content(life: &Life) -> Option<Value> {
     let config_map = life.shop.config_map()?;
-    let owners = &config_map["metadata"]["ownerReferences"];
-    Some(json!([config_map["data"], config_map["binaryData"], owners]))
+    let metadata = &config_map["metadata"];
+    let about = [&metadata["annotations"], &metadata["ownerReferences"]];
+    Some(json!([config_map["data"], config_map["binaryData"], about]))
 }
 
 #[test]
@@ -29,6 +31,7 @@ fn whatever_is_edited_in_it_comes_back_and_restarts_nothing() {
         json!({"binaryData": {"blob": "AAAA"}}),
         json!({"data": null}),
         json!({"metadata": {"ownerReferences": null}}),
+        json!({"metadata": {"annotations": {names::ADMITTED: null}}}),
     ] {
         edit(&life, &patch);
         let what = format!("{patch} is undone");
