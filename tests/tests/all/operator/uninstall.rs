@@ -215,6 +215,31 @@ fn a_paused_deployment_keeps_its_pods_and_is_told_as_left() {
 }
 
 #[test]
+fn what_is_to_be_retained_stays_and_counts_as_done() {
+    let installed = Installed::new("retained");
+    installed.inject(&["server"]);
+    let namespace = &installed.shop.namespace;
+    namespace.apply(&LOG_SHIPPING.replace("spec:\n", "spec:\n  deletionPolicy: Retain\n"));
+    let carrying = installed.shop.template();
+    let output = installed.uninstall(&["--timeout", "60s"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let kept = format!(
+        "Deployment {}/server keeps its sidecar: deletionPolicy Retain\n",
+        namespace.name()
+    );
+    assert!(said(&output).contains(&kept), "{}", said(&output));
+    assert_eq!(installed.shop.template(), carrying);
+    assert!(installed.shop.config_map().is_some());
+    let shipping = namespace.get("logshipping", "logs").unwrap();
+    assert!(shipping["metadata"]["finalizers"].is_null(), "{shipping}");
+    let refused = installed
+        .requests()
+        .into_iter()
+        .find(|event| event["responseStatus"]["code"] == 403);
+    assert_eq!(refused, None, "its rights suffice");
+}
+
+#[test]
 fn without_an_operator_or_anything_to_revert_it_succeeds_at_once() {
     let installed = Installed::new("nothing");
     let output = installed.uninstall(&["--timeout", "30s"]);
