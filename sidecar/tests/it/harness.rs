@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_logshipping-sidecar");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_logshipping-sidecar");
 
 /// More than enough on a busy machine; a test that works never waits for it.
 const DEADLINE: Duration = Duration::from_secs(60);

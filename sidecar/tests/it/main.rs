@@ -5,9 +5,13 @@ mod collector;
 #[cfg(test)]
 mod confinement;
 #[cfg(test)]
+mod documentation;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod lifecycle;
+#[cfg(test)]
+mod logging;
 #[cfg(test)]
 mod polling;
 #[cfg(test)]
