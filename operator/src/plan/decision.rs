@@ -40,6 +40,17 @@ pub(super) enum Template {
     Carries(Box<Parts>),
 }
 
+impl Template {
+    /// What it then holds of ours.
+    pub(super) fn parts<'a>(&'a self, ours: &'a Parts, nothing: &'a Parts) -> &'a Parts {
+        match self {
+            Self::Stays => ours,
+            Self::Clean => nothing,
+            Self::Carries(parts) => parts,
+        }
+    }
+}
+
 /// Decides.
 pub(super) fn decide(situation: &Situation<'_>, settings: &Settings) -> Decision {
     if situation.observed.shippings.is_empty() {

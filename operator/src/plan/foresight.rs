@@ -11,7 +11,7 @@ use pipeline::reference::Object;
 use super::Settings;
 use super::cast::{self, Stance, Wait};
 use super::comparable::Comparable;
-use super::decision::{Decision, Template};
+use super::decision::Decision;
 use super::desired::{self, Desired};
 use super::parts::Parts;
 use super::situation::Situation;
@@ -57,11 +57,7 @@ pub(super) fn of_those_who_wait(
     decision: &Decision,
 ) -> BTreeMap<String, Standing> {
     let nothing = Parts::default();
-    let parts = match &decision.template {
-        Template::Stays => &situation.split.ours,
-        Template::Clean => &nothing,
-        Template::Carries(parts) => parts,
-    };
+    let parts = decision.template.parts(&situation.split.ours, &nothing);
     let contents = decision.contents.as_ref().unwrap_or(&situation.before);
     let config = parts.shape().and_then(|shape| contents.config(shape));
     let otherwise = Otherwise { parts, config };

@@ -146,11 +146,7 @@ pub fn plan(observed: &Observed, settings: &Settings) -> Plan {
         notes,
     } = decision::decide(&situation, settings);
     let nothing = Parts::default();
-    let desired = match &template {
-        Template::Stays => &situation.split.ours,
-        Template::Clean => &nothing,
-        Template::Carries(parts) => parts,
-    };
+    let desired = template.parts(&situation.split.ours, &nothing);
     let patch = match template {
         Template::Stays => None,
         Template::Clean | Template::Carries(_) => deployment_patch(&situation, desired),
