@@ -204,12 +204,12 @@ impl Engine {
                 }
                 self.skip_hole(id);
             }
-            Seen::Replaced => self.begin_anew(id, before),
+            Seen::Replaced => self.begin_anew(id, before, now),
         }
     }
 
     /// The content of a file was replaced; it had `before` bytes.
-    pub(super) fn begin_anew(&mut self, id: FileId, before: u64) {
+    pub(super) fn begin_anew(&mut self, id: FileId, before: u64, now: Now) {
         let Some(file) = self.files.get(id) else {
             return;
         };
@@ -217,7 +217,7 @@ impl Engine {
             running
                 .lanes
                 .iter_mut()
-                .for_each(|lane| lane.began_anew(id, file, before));
+                .for_each(|lane| lane.began_anew(id, file, (before, now)));
             for source in running
                 .sources
                 .iter_mut()
@@ -229,9 +229,10 @@ impl Engine {
         self.skip_hole(id);
     }
 
-    /// A writer without `O_APPEND` goes on at its old offset after a truncate and leaves a hole.
-    fn skip_hole(&mut self, id: FileId) {
-        let Some(file) = self.files.get(id).filter(|file| file.generation > 0) else {
+    /// A writer without `O_APPEND` goes on at its old offset after a truncate and leaves a hole. An earlier process may
+    /// have read what was there before.
+    pub(super) fn skip_hole(&mut self, id: FileId) {
+        let Some(file) = self.files.get(id) else {
             return;
         };
         let settled = self

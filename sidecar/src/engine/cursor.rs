@@ -45,6 +45,8 @@ pub(crate) struct Cursor {
     /// The least time of the next record.
     pub(crate) next_time: i64,
     pub(crate) record: Option<RecordId>,
+    /// It began in a copy, where this cursor had read to in the original: nothing is saved before that is settled.
+    pub(crate) after: Option<(CursorId, u64)>,
     /// In the lane's queue.
     pub(crate) queued: bool,
     /// The content is gone: what is under way may settle, nothing more is read.
@@ -83,6 +85,7 @@ impl Cursor {
             recent: Vec::new(),
             next_time: 0,
             record: None,
+            after: None,
             queued: false,
             ended: false,
             in_open: false,

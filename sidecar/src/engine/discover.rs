@@ -206,6 +206,7 @@ impl Engine {
             Ground::IsOwed
         };
         self.follow(at, id, (&entry.path, ground), (entry.volume, resolved), now);
+        self.skip_hole(id);
         let mut sources = self.running.iter().flat_map(|running| &running.sources);
         if !sources.any(|source| source.tails.contains_key(&id)) {
             self.forget(id, now);
@@ -232,7 +233,7 @@ impl Engine {
         place: (usize, PathBuf),
         now: Now,
     ) {
-        let (Some(file), Some(saved)) = (self.files.get_mut(id), &mut self.saved) else {
+        let (Some(file), Some(saved)) = (self.files.get(id), &mut self.saved) else {
             return;
         };
         let running = &mut self.running[at.running];
@@ -242,7 +243,9 @@ impl Engine {
             .iter()
             .map(|lane| {
                 let wanted = lane.takes(&source.config.name) && !lane.has(source.id, id);
-                let start = wanted.then(|| start::find(lane, source, file, saved)).flatten();
+                let start = wanted
+                    .then(|| start::find(lane, source, (file, &self.files), saved))
+                    .flatten();
                 start.filter(|start| ground == Ground::Matches || start.record.is_some())
             })
             .collect();
@@ -255,16 +258,18 @@ impl Engine {
             let tail = Tail::new(origin, place, least.unwrap_or(0), file.generation);
             source.tails.insert(id, tail);
         }
-        if let Some(since) = starts.iter().flatten().filter_map(|start| start.pending_since).min() {
+        if let Some(since) = starts.iter().flatten().filter_map(|start| start.pending_since).min()
+            && let Some(file) = self.files.get_mut(id)
+        {
             file.marks.waits_since(since);
         }
-        tracing::debug!(path, size = file.size, "a file is followed");
         let Some(file) = self.files.get(id) else {
             return;
         };
+        tracing::debug!(path, size = file.size, "a file is followed");
         for (lane, start) in running.lanes.iter_mut().zip(starts) {
             if let Some(start) = start {
-                lane.attach(source, (id, file), start.position, start.record);
+                lane.attach(source, (id, file), start);
                 lane.save_start((source.id, id), &self.files, saved, now);
             }
         }

@@ -30,6 +30,8 @@ pub(crate) struct File {
     pub(crate) marks: Marks,
     /// The first bytes, as far as they were read.
     pub(crate) head: Vec<u8>,
+    /// Those of the content before the present one.
+    pub(crate) former_head: Vec<u8>,
     /// When it last grew, or was found.
     pub(crate) grew_at: Instant,
     /// Written to after a writer last closed it: somebody probably has it open.
@@ -64,6 +66,7 @@ impl File {
             deleted: false,
             marks,
             head,
+            former_head: Vec::new(),
             grew_at: now.instant,
             being_written: false,
             error: None,
@@ -94,7 +97,7 @@ impl File {
     pub(crate) fn begin_anew(&mut self, now: Now) {
         self.generation += 1;
         self.grew_at = now.instant;
-        self.head.clear();
+        self.former_head = std::mem::take(&mut self.head);
         self.marks.clear();
         self.marks.grew_from(0, now.wall);
     }

@@ -104,14 +104,16 @@ impl OpenBatch {
         if available == 0 || waits.contains(&cursor.next_line) {
             return Ok(Progress::Waits);
         }
-        if !is_continued(cursor, file)? {
-            return Ok(Progress::Rewritten);
-        }
         let Some(wanted) = wanted(cursor, file, allowance, self.batch.text.is_empty()) else {
             return Ok(Progress::Full);
         };
         let from = self.batch.text.len();
         let got = append(&mut self.batch.text, file, cursor.read, wanted)?;
+        // Asked after reading: whatever happens from now on, this was read from the content that is known.
+        if !is_continued(cursor, file)? {
+            self.batch.text.truncate(from);
+            return Ok(Progress::Rewritten);
+        }
         if got == 0 {
             return Ok(Progress::Short);
         }

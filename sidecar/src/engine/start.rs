@@ -7,21 +7,23 @@ use pipeline::source::StartAt;
 use crate::positions::{Hashed, RecordId};
 use crate::reading::lines::LineState;
 
-use super::cursor::{Cursor, Position};
-use super::files::{File, FileId, Files};
-use super::lane::Lane;
+use super::cursor::{CursorId, Position};
+use super::files::{File, Files};
+use super::lane::{Known, Lane};
 use super::saved::{Candidate, Saved};
 use super::source::{Source, SourceId};
 
 /// A shorter beginning is too easily the same by chance.
 pub(super) const LEAST_HEAD: usize = 64;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Start {
     pub(super) position: Position,
     pub(super) record: Option<RecordId>,
     /// When the byte there was first seen by an earlier process.
     pub(super) pending_since: Option<i64>,
+    /// The file is a copy of what this cursor reads, or read.
+    pub(super) copy_of: Option<CursorId>,
 }
 
 /// The first bytes of a file; what can't be read now is read with the lines.
@@ -34,7 +36,7 @@ pub(super) fn read_head(fd: impl AsFd, length: usize) -> Vec<u8> {
 }
 
 /// Where a lane begins in a file that it doesn't follow yet.
-pub(super) fn find(lane: &Lane, source: &Source, file: &File, saved: &mut Saved) -> Option<Start> {
+pub(super) fn find(lane: &Lane, source: &Source, (file, files): (&File, &Files), saved: &mut Saved) -> Option<Start> {
     let flow = lane.flows.get(&source.id)?;
     let hash = |offset, length| hash_at(file, offset, length);
     let candidate = Candidate {
@@ -52,20 +54,27 @@ pub(super) fn find(lane: &Lane, source: &Source, file: &File, saved: &mut Saved)
             },
             record: Some(record),
             pending_since: (position.pending_since > 0).then_some(position.pending_since),
+            copy_of: None,
         });
     }
-    let position = copied(lane, source.id, file).unwrap_or_else(|| {
-        let is_first_sight = saved.counters(flow.key).is_none();
-        match source.config.start_at {
-            Some(StartAt::End) if is_first_sight => end(file),
-            _ => Position::default(),
-        }
-    });
+    let (position, copy_of) = match copied(lane, (source.id, file), files) {
+        Some(known) => (known.position, Some(known.cursor)),
+        None => (beginning(source, file, saved.counters(flow.key).is_none()), None),
+    };
     Some(Start {
         position,
         record: None,
         pending_since: None,
+        copy_of,
     })
+}
+
+/// Where reading begins in a file that nothing is known of.
+fn beginning(source: &Source, file: &File, is_first_sight: bool) -> Position {
+    match source.config.start_at {
+        Some(StartAt::End) if is_first_sight => end(file),
+        _ => Position::default(),
+    }
 }
 
 /// The end of what is there. Unless a line ends there, what comes first is the rest of one.
@@ -84,27 +93,34 @@ fn end(file: &File) -> Position {
     }
 }
 
-/// Where reading stands in the file that this one is a copy of.
-fn copied(lane: &Lane, source: SourceId, file: &File) -> Option<Position> {
-    let is_copy = |(cursor, _): &(&Cursor, FileId)| {
-        let known = cursor.recent();
-        let from = cursor.read.checked_sub(known.len() as u64);
-        let is_long_enough = known.len() >= LEAST_HEAD && cursor.read <= file.size;
+/// What is known of the file that this one is a copy of.
+fn copied<'a>(lane: &'a Lane, (source, file): (SourceId, &File), files: &'a Files) -> Option<Known<'a>> {
+    let is_copy = |known: &Known<'_>| {
+        let length = known.recent.len();
+        let from = known.position.offset.checked_sub(length as u64);
+        let is_long_enough = length >= LEAST_HEAD && known.position.offset <= file.size;
         is_long_enough
-            && from.and_then(|from| hash_at(file, from, u32::try_from(known.len()).ok()?)) == Some(Hashed::of(known))
+            && from.and_then(|from| hash_at(file, from, u32::try_from(length).ok()?)) == Some(Hashed::of(known.recent))
     };
     // The same bytes at the same place, up to 4 KiB of them, right before the position.
-    lane.reading(source).find(is_copy).map(|(cursor, _)| cursor.position())
+    let mut known = lane.reading(source, files);
+    let found = known.find(is_copy)?;
+    Some(Known {
+        position: Position {
+            tail: Hashed::of(found.recent),
+            ..found.position
+        },
+        ..found
+    })
 }
 
 /// The file begins like one that is being read, as far as it goes, and has less than was read of that.
 pub(super) fn may_become_copy(lane: &Lane, source: SourceId, files: &Files, head: &[u8], size: u64) -> bool {
-    lane.reading(source).any(|(cursor, id)| {
+    lane.reading(source, files).any(|known| {
         // Asked of every pair of files when many are found at once: what costs least comes first.
-        size < cursor.read && {
-            let known = files.get(id).map_or(&[][..], |file| &file.head);
-            let compared = known.len().min(head.len());
-            known[..compared] == head[..compared]
+        size < known.position.offset && {
+            let compared = known.head.len().min(head.len());
+            known.head[..compared] == head[..compared]
         }
     })
 }

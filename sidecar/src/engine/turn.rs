@@ -7,7 +7,7 @@ use pipeline::report::State;
 use super::clock::Now;
 use super::drain::{Drain, Step};
 use super::files::FileId;
-use super::lane::{Recheck, Turn};
+use super::lane::{Recheck, Remember, Turn};
 use super::{CONFIG_LOOK, Draining, Engine};
 
 /// The longest wait; every deadline that matters is nearer.
@@ -51,10 +51,15 @@ impl Engine {
         let Some(saved) = &mut self.saved else {
             return;
         };
+        let remember = match &self.draining {
+            Some(_) => Remember::Nothing,
+            None => Remember::AsUsual,
+        };
         let mut rechecks = Vec::new();
         for running in &mut self.running {
             for lane in &mut running.lanes {
                 lane.relink(now);
+                lane.forget_formers(&self.files, saved, (now, remember));
                 let mut turn = Turn {
                     files: &mut self.files,
                     sources: &mut running.sources,
@@ -105,7 +110,7 @@ impl Engine {
                 };
                 let before = file.size;
                 file.begin_anew(now);
-                self.begin_anew(id, before);
+                self.begin_anew(id, before, now);
             }
         }
     }

@@ -74,20 +74,18 @@ pub fn run(seed: u64, program: &Path) -> Verdict {
 
 fn disturb(event: &Event, (sidecar, receiver, ground, journal): (&mut Sidecar, &Receiver, &Ground, &Journal)) {
     match event {
-        Event::Kill => {
-            journal.disturbed();
-            sidecar.kill_and_start();
-        }
-        Event::Terminate => {
-            journal.disturbed();
-            sidecar.terminate_and_start();
-        }
-        Event::Stop(time) => {
-            journal.disturbed();
-            sidecar.stop_for(*time);
-        }
+        Event::Kill => away(journal, || sidecar.kill_and_start()),
+        Event::Terminate => away(journal, || sidecar.terminate_and_start()),
+        Event::Stop(time) => away(journal, || sidecar.stop_for(*time)),
         Event::Fault(fault, time) => receiver.misbehave(*fault, *time),
         Event::FillDisk(time) => ground.fill_disk_for(*time),
         Event::PlantSiblings => ground.plant_siblings(),
     }
+}
+
+/// Notes from when to when the sidecar wasn't there.
+fn away(journal: &Journal, disturbance: impl FnOnce()) {
+    journal.disturbed();
+    disturbance();
+    journal.disturbed();
 }

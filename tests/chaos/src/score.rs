@@ -120,19 +120,13 @@ fn may_have_vanished(generation: &Generation, journal: &Journal) -> bool {
 }
 
 fn judge_duplicates(scenario: &Scenario, arrived: &Arrived, verdict: &mut Verdict) {
-    let kills = scenario
-        .events
-        .iter()
-        .filter(|timed| matches!(timed.event, Event::Kill))
-        .count() as u64;
-    // A stopped process may find its request too old; one that hangs is sent again and was never stored.
-    let stops = scenario
-        .events
-        .iter()
-        .filter(|timed| matches!(timed.event, Event::Stop(_)))
-        .count() as u64;
+    let count = |wanted: fn(&Event) -> bool| scenario.events.iter().filter(|timed| wanted(&timed.event)).count() as u64;
+    let kills = count(|event| matches!(event, Event::Kill));
+    // A stopped process may find its request too old. One that is to end while its application goes on writing ends in
+    // the middle of something.
+    let ends = count(|event| matches!(event, Event::Stop(_) | Event::Terminate));
     let window = 2 * scenario.batch_bytes;
-    let allowed = kills * (window + LAST_SAVED) + (u64::from(arrived.unanswered) + stops) * window;
+    let allowed = kills * (window + LAST_SAVED) + (u64::from(arrived.unanswered) + ends) * window;
     if arrived.duplicate_bytes > allowed {
         verdict.faults.push(format!(
             "{} bytes came again, {allowed} are within the promise",

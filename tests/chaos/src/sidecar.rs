@@ -71,18 +71,28 @@ impl Sidecar {
         self.signal(Signal::KILL);
         self.child.wait().expect("a killed process ends");
         self.child = self.start.spawn();
+        self.wait_until_it_works();
     }
 
     pub(crate) fn terminate_and_start(&mut self) {
         self.signal(Signal::TERM);
         self.wait();
         self.child = self.start.spawn();
+        self.wait_until_it_works();
     }
 
     pub(crate) fn stop_for(&mut self, time: Duration) {
         self.signal(Signal::STOP);
         std::thread::sleep(time);
         self.signal(Signal::CONT);
+        self.wait_until_it_works();
+    }
+
+    fn wait_until_it_works(&self) {
+        let until = Instant::now() + END;
+        while self.report().is_none_or(|report| report["state"] == "starting") && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Waits until nothing is pending; whether it came to that.
@@ -177,7 +187,7 @@ impl Start {
 }
 
 fn configuration(ground: &Ground, receiver: &Receiver, scenario: &Scenario) -> Value {
-    json!({"version": 1, "sidecar": {"drainTimeout": "10s"}, "pipelines": [{
+    json!({"version": 1, "sidecar": {"drainTimeout": "2s"}, "pipelines": [{
         "name": "chaos/logs", "revision": "logs-1",
         "sources": [{
             "name": "app", "paths": ["/var/log/*.log*"], "startAt": "Beginning",

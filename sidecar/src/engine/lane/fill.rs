@@ -77,6 +77,7 @@ impl Lane {
             .flatten();
         let lines = self.waiting.iter().filter_map(|id| self.ships_at(*id, sources, files));
         let successor = self.successor.as_ref().map(|next| next.until);
+        let successor = successor.into_iter().chain(self.next_forgetting());
         let paused = (self.read_in_turn >= MOST_OF_A_TURN).then(Instant::now);
         let batch = batch.into_iter().chain(paused);
         batch.into_iter().chain(lines).chain(successor).min()

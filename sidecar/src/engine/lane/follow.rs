@@ -8,7 +8,8 @@ use crate::positions::{FilePosition, RecordId};
 
 use super::super::account::{Account, Loss};
 use super::super::open_batch::is_continued;
-use super::{Cursor, CursorId, File, FileId, Lane, Now, Position, Source, SourceId};
+use super::super::start::Start;
+use super::{Cursor, CursorId, File, FileId, Former, Lane, Now, Position, Source, SourceId};
 
 /// What becomes of bytes that nobody will read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(crate) enum Fate {
     Vanished,
     /// They are nothing to this lane any more.
     Withdrawn,
+    /// It isn't known yet.
+    Open,
 }
 
 struct Ended {
@@ -38,28 +41,28 @@ pub(super) fn estimate_records(account: &Account, bytes: u64) -> u64 {
 
 impl Lane {
     /// Begins to follow a file at `start`.
-    pub(crate) fn attach(
-        &mut self,
-        source: &Source,
-        (id, file): (FileId, &File),
-        start: Position,
-        record: Option<RecordId>,
-    ) {
+    pub(crate) fn attach(&mut self, source: &Source, (id, file): (FileId, &File), start: Start) {
         let (Some(tail), Some(flow)) = (source.tails.get(&id), self.flows.get_mut(&source.id)) else {
             return;
         };
-        flow.account.discover(file.size.saturating_sub(start.offset));
-        let mut cursor = Cursor::new(source.id, id, file.generation, Arc::clone(&tail.origin), start);
-        cursor.record = record;
-        self.insert(cursor);
+        flow.account.discover(file.size.saturating_sub(start.position.offset));
+        let mut cursor = Cursor::new(source.id, id, file.generation, Arc::clone(&tail.origin), start.position);
+        cursor.record = start.record;
+        cursor.after = start.copy_of.map(|original| (original, start.position.offset));
+        let id = self.insert(cursor);
+        if let Some(original) = start.copy_of {
+            self.unsaved.insert(id);
+            self.found_copy(original);
+        }
     }
 
-    fn insert(&mut self, cursor: Cursor) {
+    fn insert(&mut self, cursor: Cursor) -> CursorId {
         let id = CursorId(self.next_cursor);
         self.next_cursor += 1;
         self.by_file.insert((cursor.source, cursor.file), id);
         self.cursors.insert(id, cursor);
         self.enqueue(id);
+        id
     }
 
     pub(super) fn enqueue(&mut self, id: CursorId) {
@@ -100,16 +103,24 @@ impl Lane {
     }
 
     /// A file's content began anew: what wasn't read of the `before` bytes of the old one is lost.
-    pub(crate) fn began_anew(&mut self, id: FileId, file: &File, before: u64) {
+    pub(crate) fn began_anew(&mut self, id: FileId, file: &File, (before, now): (u64, Now)) {
         for cursor in self.cursors_of(id) {
-            let Some(old) = self.end(cursor, before, Fate::Vanished) else {
+            let known = self.cursors.get(&cursor);
+            let former = known.and_then(|known| Former::of(cursor, known, file, (before, now)));
+            let (fate, is_remembered) = match former {
+                Some(_) => (Fate::Open, true),
+                None => (Fate::Vanished, false),
+            };
+            self.formers.extend(former);
+            let Some(old) = self.end(cursor, before, fate) else {
                 continue;
             };
             if let Some(flow) = self.flows.get_mut(&old.source) {
                 flow.account.discover(file.size);
             }
             let mut next = Cursor::new(old.source, id, file.generation, old.origin, Position::default());
-            next.record = old.record;
+            // The saved position of the former content is what a copy is known by after a restart.
+            next.record = old.record.filter(|_| !is_remembered);
             next.next_time = old.next_time;
             self.insert(next);
         }
@@ -170,6 +181,7 @@ impl Lane {
         if let Some(flow) = self.flows.get_mut(&ended.source).filter(|_| unread > 0) {
             match fate {
                 Fate::Withdrawn => flow.account.withdraw(unread),
+                Fate::Open => {}
                 Fate::Vanished => {
                     let records = estimate_records(&flow.account, unread);
                     flow.account.lose(Loss::Vanished, Amount { records, bytes: unread });

@@ -5,6 +5,7 @@
 
 mod fill;
 mod follow;
+mod former;
 mod settle;
 mod succession;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::batch::Batch;
 use crate::destination::Limits;
-use crate::positions::{FilePosition, FlowKey};
+use crate::positions::{FilePosition, FlowKey, Hashed};
 use crate::processing::{Memory, Scratch};
 use crate::sending::{Health, LaneHandle, LaneId};
 
@@ -29,10 +30,13 @@ use super::files::{File, FileId, Files};
 use super::open_batch::{OpenBatch, Share};
 use super::saved::Saved;
 use super::source::{Source, SourceId};
+use crate::metrics::Amount;
 
 pub(crate) use fill::{Recheck, Turn};
 pub(crate) use follow::Fate;
 use follow::estimate_records;
+use former::Former;
+pub(crate) use former::Remember;
 
 /// How long a changed destination may finish what it has under way.
 const FINISH: Duration = Duration::from_secs(5);
@@ -54,6 +58,17 @@ struct Successor {
     link: Link,
     /// When the old one's time is over.
     until: Instant,
+}
+
+/// What was read of a content.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) cursor: CursorId,
+    pub(crate) head: &'a [u8],
+    /// The last bytes that were read.
+    pub(crate) recent: &'a [u8],
+    /// Where they end; without the hash of them, which costs more than most questions.
+    pub(crate) position: Position,
 }
 
 /// One source on its way to this destination.
@@ -87,6 +102,10 @@ pub(crate) struct Lane {
     waiting: BTreeSet<CursorId>,
     /// Ended cursors that still have something under way; looking for them among all takes too long with many files.
     leaving: BTreeSet<CursorId>,
+    /// Contents that were truncated a moment ago.
+    formers: Vec<Former>,
+    /// Cursors in copies that must not be saved yet.
+    unsaved: BTreeSet<CursorId>,
     open: Option<OpenBatch>,
     in_flight: BTreeMap<u64, InFlight>,
     /// Buffers that came back.
@@ -112,6 +131,8 @@ impl Lane {
             queue: VecDeque::new(),
             waiting: BTreeSet::new(),
             leaving: BTreeSet::new(),
+            formers: Vec::new(),
+            unsaved: BTreeSet::new(),
             open: None,
             in_flight: BTreeMap::new(),
             spare: Vec::new(),
@@ -196,13 +217,29 @@ impl Lane {
         }
     }
 
-    /// Where the source's foremost reading stands, and the bytes before it: to recognise a copy.
-    pub(crate) fn reading(&self, source: SourceId) -> impl Iterator<Item = (&Cursor, FileId)> {
-        let cursors = self
+    /// What is known of the contents that the source's files have, or had a moment ago: to recognise a copy.
+    pub(crate) fn reading<'a>(&'a self, source: SourceId, files: &'a Files) -> impl Iterator<Item = Known<'a>> {
+        let live = self
             .cursors
-            .values()
-            .filter(move |cursor| cursor.source == source && !cursor.ended);
-        cursors.map(|cursor| (cursor, cursor.file))
+            .iter()
+            .filter(move |(_, cursor)| cursor.source == source && !cursor.ended);
+        let live = live.map(|(id, cursor)| Known {
+            cursor: *id,
+            head: files.get(cursor.file).map_or(&[][..], |file| &file.head),
+            recent: cursor.recent(),
+            position: Position {
+                offset: cursor.read,
+                state: cursor.state,
+                tail: Hashed::default(),
+            },
+        });
+        let formers = self.formers.iter().filter(move |former| former.source == source);
+        live.chain(formers.map(|former| Known {
+            cursor: former.cursor,
+            head: &former.head,
+            recent: &former.recent,
+            position: former.read_to,
+        }))
     }
 
     /// Since when the oldest pending byte waits, in nanoseconds since the Unix epoch.

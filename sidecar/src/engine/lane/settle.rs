@@ -73,7 +73,27 @@ impl Lane {
         }
     }
 
-    fn save(&mut self, id: super::CursorId, bytes: u64, files: &Files, saved: &mut Saved, now: Now) {
+    /// What was read of the original before the copy goes on must be settled first, else a new process would miss it.
+    fn waits_for_its_original(&mut self, id: super::CursorId) -> bool {
+        let after = self.cursors.get(&id).and_then(|cursor| cursor.after);
+        let original = after.and_then(|(original, read_to)| Some((self.cursors.get(&original)?, read_to)));
+        let waits = original.is_some_and(|(original, read_to)| {
+            let is_done = original.settled.offset >= read_to || (original.ended && original.is_quiet());
+            !is_done
+        });
+        if !waits {
+            self.unsaved.remove(&id);
+            if let Some(cursor) = self.cursors.get_mut(&id) {
+                cursor.after = None;
+            }
+        }
+        waits
+    }
+
+    pub(super) fn save(&mut self, id: super::CursorId, bytes: u64, files: &Files, saved: &mut Saved, now: Now) {
+        if self.waits_for_its_original(id) {
+            return;
+        }
         let Some(file) = self.cursors.get(&id).and_then(|cursor| files.get(cursor.file)) else {
             return;
         };

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::super::files::Seen;
 use super::super::source::{Tail, identity};
+use super::super::start::Start;
 use super::*;
 use crate::batch::{DropCause, Settled};
 use crate::destination::stdout;
@@ -108,7 +109,7 @@ impl Bench {
         let saved = Saved::new(Store::in_memory().unwrap(), now);
         let mut lane = Lane::new(destination(), link, Arc::default());
         lane.open_flow("p", &source, &saved);
-        lane.attach(&source, (file, files.get(file).unwrap()), Position::default(), None);
+        lane.attach(&source, (file, files.get(file).unwrap()), Start::default());
         let (sources, under_way) = (vec![source], Vec::new());
         Self {
             runtime,
@@ -165,9 +166,10 @@ impl Bench {
         match file.observe(&facts, Now::read()) {
             Seen::Same => {}
             Seen::Grew { by } => self.lane.grew(self.file, by),
-            Seen::Replaced => self
-                .lane
-                .began_anew(self.file, self.files.get(self.file).unwrap(), before),
+            Seen::Replaced => {
+                self.lane
+                    .began_anew(self.file, self.files.get(self.file).unwrap(), (before, Now::read()));
+            }
         }
     }
 
@@ -200,6 +202,12 @@ impl Bench {
             .settle(Settled { batch, dropped }, &self.files, &mut self.saved, Now::read());
     }
 
+    /// As at the end of the process.
+    fn forget(&mut self) {
+        self.lane
+            .forget_formers(&self.files, &mut self.saved, (Now::read(), Remember::Nothing));
+    }
+
     /// Bytes that aren't settled, counted without the account.
     fn unsettled(&self) -> u64 {
         let size = self.files.get(self.file).unwrap().size;
@@ -208,6 +216,7 @@ impl Bench {
             .cursors
             .values()
             .map(|cursor| end(cursor) - cursor.settled.offset)
+            .chain(self.lane.formers.iter().map(|former| former.unread))
             .sum()
     }
 
@@ -231,6 +240,7 @@ proptest! {
             bench.check();
         }
         while bench.unsettled() > 0 {
+            bench.forget();
             bench.pump();
             bench.settle(0, 0);
             bench.check();

@@ -1,0 +1,113 @@
+//! Contents that files had before they were truncated.
+//!
+//! `copytruncate` copies a log and then truncates it; which of the two is noticed first is chance. So what was read of a
+//! truncated content is remembered for a short while: a file that is its copy is read on where it was read to. Only what
+//! nobody had a copy of has vanished.
+//!
+//! What was read of the original may still be under way when the copy is found. Until it is settled, or vanished, nothing
+//! is saved of the copy: a new process then finds the copy by the original's position, and reads that part again.
+
+use std::time::{Duration, Instant};
+
+use crate::positions::RecordId;
+
+use super::super::cursor::CursorId;
+use super::follow::estimate_records;
+use super::{Amount, Cursor, File, Files, Lane, Loss, Now, Position, Saved, SourceId};
+use crate::engine::start::LEAST_HEAD;
+
+/// A copy is there before the original is truncated, and is found within a moment.
+const REMEMBERED: Duration = Duration::from_secs(3);
+
+#[derive(Debug)]
+pub(crate) struct Former {
+    /// What of it is under way.
+    pub(super) cursor: CursorId,
+    pub(super) source: SourceId,
+    pub(super) head: Vec<u8>,
+    /// The last bytes that were read, and where they end.
+    pub(super) recent: Vec<u8>,
+    pub(super) read_to: Position,
+    /// Bytes that nobody has read; pending until it is known whether there is a copy.
+    pub(super) unread: u64,
+    record: Option<RecordId>,
+    until: Instant,
+}
+
+impl Former {
+    /// What a cursor knows of the content that its file had, with `size` bytes; none where a copy couldn't be told.
+    pub(super) fn of(id: CursorId, cursor: &Cursor, file: &File, (size, now): (u64, Now)) -> Option<Self> {
+        (cursor.recent().len() >= LEAST_HEAD).then(|| Self {
+            cursor: id,
+            source: cursor.source,
+            head: file.former_head.clone(),
+            recent: cursor.recent().to_vec(),
+            read_to: cursor.position(),
+            unread: size.saturating_sub(cursor.read),
+            record: cursor.record,
+            until: now.instant + REMEMBERED,
+        })
+    }
+}
+
+impl Lane {
+    /// A copy goes on where a former content was read to: its unread bytes are the copy's.
+    pub(super) fn found_copy(&mut self, of: CursorId) {
+        let Some(former) = self.formers.iter_mut().find(|former| former.cursor == of) else {
+            return;
+        };
+        let unread = std::mem::take(&mut former.unread);
+        if let Some(flow) = self.flows.get_mut(&former.source) {
+            flow.account.withdraw(unread);
+        }
+    }
+
+    /// Forgets contents whose time is over, and saves the copies of those that are settled.
+    pub(crate) fn forget_formers(&mut self, files: &Files, saved: &mut Saved, (now, all): (Now, Remember)) {
+        let waiting: Vec<CursorId> = self.unsaved.iter().copied().collect();
+        for id in waiting {
+            self.save(id, 0, files, saved, now);
+        }
+        let unsaved = self.unsaved.iter().filter_map(|id| self.cursors.get(id)?.after);
+        let needed: Vec<CursorId> = unsaved.map(|(original, _)| original).collect();
+        let is_over = |former: &Former| {
+            let is_late = all == Remember::Nothing || former.until <= now.instant;
+            is_late && !needed.contains(&former.cursor)
+        };
+        let (over, kept) = std::mem::take(&mut self.formers).into_iter().partition(is_over);
+        self.formers = kept;
+        for former in over {
+            self.forget_former(&former, saved, now);
+        }
+    }
+
+    fn forget_former(&mut self, former: &Former, saved: &mut Saved, now: Now) {
+        if let Some(record) = former.record {
+            saved.forget(record, now);
+        }
+        let Some(flow) = self.flows.get_mut(&former.source).filter(|_| former.unread > 0) else {
+            return;
+        };
+        let records = estimate_records(&flow.account, former.unread);
+        let lost = Amount {
+            records,
+            bytes: former.unread,
+        };
+        flow.account.lose(Loss::Vanished, lost);
+        tracing::warn!(destination = %self.destination.name, bytes = former.unread,
+            "bytes were gone before they could be read");
+    }
+
+    /// When there is something to forget.
+    pub(super) fn next_forgetting(&self) -> Option<Instant> {
+        self.formers.iter().map(|former| former.until).min()
+    }
+}
+
+/// What is to be remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remember {
+    AsUsual,
+    /// The process is to end: what hasn't been found by now won't be.
+    Nothing,
+}
