@@ -235,7 +235,7 @@ fn check_version(document: &Value) -> Result<(), ConfigError> {
 }
 
 fn judge(raw: Value, names: &mut BTreeSet<String>) -> Result<Pipeline, Vec<FieldError>> {
-    let pipeline: Pipeline = parse(raw).map_err(|error| vec![FieldError::from(error)])?;
+    let pipeline: Pipeline = parse(raw.clone()).map_err(|_| validate::parts(&raw))?;
     let mut errors = validate::pipeline(&pipeline);
     if !names.insert(pipeline.name.clone()) {
         errors.push(FieldError::new(
@@ -246,7 +246,7 @@ fn judge(raw: Value, names: &mut BTreeSet<String>) -> Result<Pipeline, Vec<Field
     if errors.is_empty() { Ok(pipeline) } else { Err(errors) }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, ConfigError> {
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, ConfigError> {
     serde_path_to_error::deserialize(value).map_err(|error| ConfigError::Field {
         path: error.path().to_string(),
         message: error.into_inner().to_string(),

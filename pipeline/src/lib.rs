@@ -10,12 +10,15 @@
 pub mod config;
 pub mod destination;
 pub mod duration;
+pub mod form;
 pub mod glob;
+pub mod limits;
+pub mod pattern;
 pub mod quantity;
 pub mod reference;
 pub mod report;
 #[cfg(feature = "schema")]
-mod schema;
+pub mod schema;
 pub mod source;
 pub mod support;
 pub mod transform;

@@ -5,16 +5,20 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::form::{self, Form};
+#[cfg(feature = "schema")]
+use crate::schema::rules;
+
 /// One key of a Secret in the namespace of the workload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretKeyRef {
     /// Name of the Secret.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 253)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = 253), extend("x-kubernetes-validations" = rules::text(&form::OBJECT_NAME))))]
     pub name: String,
     /// Key in the Secret.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 253)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = 253), extend("x-kubernetes-validations" = rules::text(&form::DATA_KEY))))]
     pub key: String,
 }
 
@@ -24,7 +28,7 @@ pub struct SecretKeyRef {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretRef {
     /// Name of the Secret.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 253)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = 253), extend("x-kubernetes-validations" = rules::text(&form::OBJECT_NAME))))]
     pub name: String,
 }
 
@@ -34,10 +38,10 @@ pub struct SecretRef {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConfigMapKeyRef {
     /// Name of the ConfigMap.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 253)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = 253), extend("x-kubernetes-validations" = rules::text(&form::OBJECT_NAME))))]
     pub name: String,
     /// Key in the ConfigMap.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 253)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = 253), extend("x-kubernetes-validations" = rules::text(&form::DATA_KEY))))]
     pub key: String,
 }
 
@@ -109,38 +113,20 @@ impl Reference<'_> {
 
     /// What is wrong with the name or the key; both become parts of paths.
     pub(crate) fn problems(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let name = (!is_object_name(self.name)).then(|| {
-            let words = "is not the name of an object: lower-case letters, digits, - and ., beginning and ending with a letter or a digit";
-            ("name", format!("{:?} {words}", self.name))
-        });
-        let key = (!is_key(self.key)).then(|| {
-            let words = "is not a key of a Secret or ConfigMap: letters, digits, -, _ and .";
-            ("key", format!("{:?} {words}", self.key))
-        });
+        let name = problem(&form::OBJECT_NAME, self.name).map(|message| ("name", message));
+        let key = problem(&form::DATA_KEY, self.key).map(|message| ("key", message));
         name.into_iter().chain(key)
     }
 }
 
-/// A DNS subdomain, RFC 1123, as the API server wants it.
-fn is_object_name(name: &str) -> bool {
-    let is_label = |label: &str| {
-        let bytes = label.as_bytes();
-        let ends = [bytes.first(), bytes.last()];
-        ends.into_iter()
-            .all(|end| end.is_some_and(|byte| is_alphanumeric(*byte)))
-            && bytes.iter().all(|byte| is_alphanumeric(*byte) || *byte == b'-')
-    };
-    name.len() <= 253 && name.split('.').all(is_label)
-}
+/// Longest name of an object and longest key of one, in Kubernetes.
+const MAX_LENGTH: usize = 253;
 
-const fn is_alphanumeric(byte: u8) -> bool {
-    byte.is_ascii_lowercase() || byte.is_ascii_digit()
-}
-
-/// `k8s.io/apimachinery/pkg/util/validation`, `IsConfigMapKey`.
-fn is_key(key: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    (1..=253).contains(&key.len()) && key.bytes().all(allowed) && key != "." && !key.starts_with("..")
+fn problem(form: &Form, text: &str) -> Option<String> {
+    if text.len() > MAX_LENGTH {
+        return Some(format!("must be at most {MAX_LENGTH} characters"));
+    }
+    form.check(text).err()
 }
 
 impl SecretKeyRef {

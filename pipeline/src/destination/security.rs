@@ -3,36 +3,45 @@
 use serde::{Deserialize, Serialize};
 
 use crate::reference::{ConfigMapKeyRef, SecretKeyRef, SecretRef};
+#[cfg(feature = "schema")]
+use crate::{form, schema::rules};
 
 /// TLS settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-validations" = [
-    {"rule": "!(has(self.ca) && has(self.insecureSkipVerify) && self.insecureSkipVerify)", "message": "insecureSkipVerify makes ca meaningless: remove one of them"},
-])))]
+#[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-validations" = rules::rules(&[
+    ("!(has(self.ca) && has(self.insecureSkipVerify) && self.insecureSkipVerify)", SKIP_VERIFY),
+]))))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tls {
-    /// Certificate authority that the server's certificate must come from. Default: the public ones.
+    /// Certificate authority that the server's certificate must come from, in PEM. Default: the public ones. Example:
+    /// `ca: {configMapKeyRef: {name: trust, key: ca.crt}}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<CertificateAuthority>,
-    /// The sidecar's own certificate.
+    /// The sidecar's own certificate, for servers that ask for one (mutual TLS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<ClientCertificate>,
     /// Name that the server's certificate must carry. Default: the host of the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 253)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = 253), extend("x-kubernetes-validations" = rules::text(&form::SERVER_NAME))))]
     pub server_name: Option<String>,
     /// Accepts any certificate. Anyone on the path can then read and change the logs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub insecure_skip_verify: bool,
 }
 
+pub(crate) const SKIP_VERIFY: &str = "insecureSkipVerify makes ca meaningless: remove one of them";
+
+/// The members of [`CertificateAuthority`].
+pub(crate) const AUTHORITIES: &[&str] = &["configMapKeyRef", "secretKeyRef"];
+
+/// The members of [`Auth`].
+pub(crate) const KINDS_OF_AUTH: &[&str] = &["basic", "bearer", "header", "oauth2"];
+
 /// Where the PEM file of a certificate authority is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-validations" = [
-    {"rule": "has(self.configMapKeyRef) != has(self.secretKeyRef)", "message": "exactly one of configMapKeyRef, secretKeyRef"},
-])))]
+#[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-validations" = rules::exactly_one(AUTHORITIES))))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CertificateAuthority {
     /// In a ConfigMap.
@@ -55,9 +64,7 @@ pub struct ClientCertificate {
 /// Credentials, exactly one kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-validations" = [
-    {"rule": "[has(self.basic), has(self.bearer), has(self.header), has(self.oauth2)].filter(x, x).size() == 1", "message": "exactly one of basic, bearer, header, oauth2"},
-])))]
+#[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-validations" = rules::exactly_one(KINDS_OF_AUTH))))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Auth {
     /// User name and password.
@@ -97,11 +104,8 @@ pub struct BearerAuth {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HeaderAuth {
-    /// Name of the header.
-    #[cfg_attr(
-        feature = "schema",
-        schemars(regex(pattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"), length(min = 1, max = 128))
-    )]
+    /// Name of the header. Example: `X-Api-Key`.
+    #[cfg_attr(feature = "schema", schemars(length(max = 128), extend("x-kubernetes-validations" = rules::text(&form::HEADER_NAME))))]
     pub name: String,
     /// The key that holds the value.
     pub secret_key_ref: SecretKeyRef,
@@ -112,16 +116,20 @@ pub struct HeaderAuth {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OAuth2 {
-    /// Where tokens come from.
+    /// Where tokens come from. Example: `https://login.example/oauth2/token`.
     #[serde(rename = "tokenURL")]
-    #[cfg_attr(
-        feature = "schema",
-        schemars(regex(pattern = "^https?://[^@\\s]+$"), length(max = 2048))
-    )]
+    #[cfg_attr(feature = "schema", schemars(length(max = 2048), extend("x-kubernetes-validations" = rules::text(&form::URL))))]
     pub token_url: String,
     /// Scopes to ask for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "schema", schemars(length(max = 16), inner(length(min = 1, max = 256))))]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(
+            length(max = 16),
+            inner(length(max = 256)),
+            extend("x-kubernetes-list-type" = "set", "x-kubernetes-validations" = rules::each(&form::SCOPE))
+        )
+    )]
     pub scopes: Vec<String>,
     /// A Secret with the keys `client_id` and `client_secret`.
     pub secret_ref: SecretRef,

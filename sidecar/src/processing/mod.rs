@@ -13,9 +13,10 @@ pub(crate) mod grouping;
 mod stage;
 mod transform;
 
+use pipeline::pattern::PatternError;
 use pipeline::transform::Severity;
 use pipeline::{Source, Transform};
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::Regex;
 
 use self::draft::{Body, Buffers, Draft, Place, Text};
 use self::format::Format;
@@ -27,8 +28,8 @@ use crate::metrics::Amount;
 /// Settings that validation should have refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProcessingError {
-    #[error("{0:?} is not a regular expression that can be used")]
-    Pattern(String, #[source] regex::Error),
+    #[error(transparent)]
+    Pattern(PatternError),
     #[error("format.regex.pattern is missing")]
     NoPattern,
     #[error("there is no time zone {0:?}")]
@@ -229,12 +230,7 @@ pub(crate) const fn severity_name(severity: Severity) -> &'static str {
 
 /// A pattern of the configuration. Matching takes linear time; what a pattern may take in memory is bounded.
 fn compile(pattern: &str) -> Result<Regex, ProcessingError> {
-    const MEMORY: usize = 2 << 20;
-    RegexBuilder::new(pattern)
-        .size_limit(MEMORY)
-        .dfa_size_limit(MEMORY)
-        .build()
-        .map_err(|error| ProcessingError::Pattern(pattern.to_owned(), error))
+    pipeline::pattern::compile(pattern).map_err(ProcessingError::Pattern)
 }
 
 #[cfg(test)]
