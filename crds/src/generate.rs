@@ -1,7 +1,7 @@
 //! The CustomResourceDefinition as YAML, generated from the types.
 //!
-//! Two things that the derive emits are taken out: `uint` formats, at which the API server warns on every apply, and
-//! `nullable`, because an explicit `null` would be stored and owned while an absent field is neither.
+//! Descriptions are the doc comments, one line a paragraph. Two things that the derive emits are taken out: `uint` formats, at which the API server warns on every apply, and
+//! `nullable` (in enums `null`), because an explicit `null` would be stored and owned while an absent field is neither.
 
 use kube::CustomResourceExt;
 use serde_json::Value;
@@ -23,7 +23,9 @@ pub fn crd() -> Value {
 
 /// The definition as a YAML file.
 pub fn crd_yaml() -> String {
-    let body = serde_saphyr::to_string(&crd()).unwrap_or_default();
+    // One space a level: with two, a third of the file would be white space.
+    let options = serde_saphyr::ser_options! { indent_step: 1 };
+    let body = serde_saphyr::to_string_with_options(&crd(), options).unwrap_or_default();
     format!("{HEADER}{body}")
 }
 
@@ -40,11 +42,23 @@ fn tidy(value: &mut Value) {
             if map.get("nullable") == Some(&Value::Bool(true)) {
                 map.remove("nullable");
             }
+            if let Some(Value::Array(values)) = map.get_mut("enum") {
+                values.retain(|value| !value.is_null());
+            }
+            if let Some(Value::String(text)) = map.get_mut("description") {
+                *text = paragraphs(text);
+            }
             map.values_mut().for_each(tidy);
         }
         Value::Array(list) => list.iter_mut().for_each(tidy),
         _ => {}
     }
+}
+
+/// Comments are wrapped where the editor's margin is; readers have margins of their own.
+fn paragraphs(text: &str) -> String {
+    let paragraphs = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " "));
+    paragraphs.collect::<Vec<_>>().join("\n\n")
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::schema;
+
 /// A quantity of CPU or memory, kept as it was written. A number is accepted as well as a string.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Quantity(pub String);
@@ -12,11 +14,15 @@ pub struct Quantity(pub String);
 /// Requests and limits of the sidecar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = schema::resources()))]
 pub struct Resources {
-    /// What the scheduler sets aside. Always set, because a HorizontalPodAutoscaler needs it.
-    #[serde(default = "default_requests")]
+    /// What the scheduler sets aside. Always there in the pod, because a HorizontalPodAutoscaler needs it. Default: 10m
+    /// of CPU and 16Mi of memory, or the limit where that is lower. In a pod of class Guaranteed it is raised to the
+    /// limits.
+    #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub requests: Amounts,
-    /// What the sidecar may use at most.
+    /// What the sidecar may use at most. Half of the memory is for records under way; when it is used up the sidecar
+    /// reads slower, it loses nothing.
     #[serde(default = "default_limits")]
     pub limits: Amounts,
 }
@@ -25,27 +31,36 @@ pub struct Resources {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Amounts {
-    /// CPU, for example `10m`.
+    /// CPU in cores or thousandths of one. Example: `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<Quantity>,
-    /// Memory, for example `64Mi`.
+    /// Memory in bytes or as a quantity. Example: `64Mi`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Quantity>,
+}
+
+impl Amounts {
+    pub fn is_empty(&self) -> bool {
+        self.cpu.is_none() && self.memory.is_none()
+    }
 }
 
 impl Default for Resources {
     fn default() -> Self {
         Self {
-            requests: default_requests(),
+            requests: Amounts::default(),
             limits: default_limits(),
         }
     }
 }
 
-fn default_requests() -> Amounts {
-    Amounts {
-        cpu: Some(Quantity("10m".to_owned())),
-        memory: Some(Quantity("16Mi".to_owned())),
+impl Resources {
+    /// What is requested where nothing is written, unless the limit is lower.
+    pub fn default_requests() -> Amounts {
+        Amounts {
+            cpu: Some(Quantity("10m".to_owned())),
+            memory: Some(Quantity("16Mi".to_owned())),
+        }
     }
 }
 

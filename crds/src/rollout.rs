@@ -3,40 +3,57 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::KubeSchema;
 use pipeline::Duration;
+use pipeline::limits::Durations;
+use pipeline::schema::rules;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::Share;
+use crate::schema;
 
 /// How changes reach the Deployments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rules::rules(&[
+    ("duration(self.healthyFor) < duration(self.deadline)", "healthyFor must be shorter than deadline, or no Deployment can be done in time"),
+])))]
 pub struct Rollout {
-    /// Nothing new is changed while true.
+    /// While true nothing new is changed: Deployments stay as they are, and so does their configuration.
     #[serde(default)]
     pub paused: bool,
-    /// Deployments that restart at once: a number, or a percentage, rounded up, at least 1.
+    /// Deployments that restart at once: a number, or a percentage of all, rounded up. Example: `3` or `10%`.
     #[serde(default = "default_restarts")]
     pub max_concurrent_restarts: Share,
-    /// Deployments that load a new configuration at once.
+    /// Deployments that load a new configuration at once, which restarts nothing: a number, or a percentage of all,
+    /// rounded up.
     #[serde(default = "default_reloads")]
     pub max_concurrent_reloads: Share,
     /// The Deployments that go first.
     #[serde(default)]
     pub canary: Canary,
-    /// For how long a Deployment must be well before the next one goes.
+    /// For how long a Deployment must be well (pods available, configuration loaded, delivery no worse than before)
+    /// before it counts as done.
     #[serde(default = "default_healthy_for")]
+    #[schemars(extend("x-kubernetes-validations" = rules::duration(HEALTHY_FOR)))]
     pub healthy_for: Duration,
-    /// How long one Deployment may take.
+    /// How long one Deployment may take to get there.
     #[serde(default = "default_deadline")]
+    #[schemars(extend("x-kubernetes-validations" = rules::duration(DEADLINE)))]
     pub deadline: Duration,
-    /// Also changes Deployments with strategy `Recreate`, for which a restart is an outage.
+    /// Also changes Deployments with strategy `Recreate`, for which a restart is an outage. They are left alone
+    /// otherwise.
     #[serde(default)]
     pub allow_recreate: bool,
-    /// What happens when a Deployment doesn't get well: stop, or go back to the last revision that was healthy.
+    /// What happens when a Deployment doesn't get well in time: `Halt` stops the rollout, `Revert` goes back to the last
+    /// revision that was healthy.
     #[serde(default)]
     pub on_failure: OnFailure,
 }
+
+const DAY: u64 = 24 * 3600;
+const HEALTHY_FOR: Durations = Durations::new(Duration::from_secs(0), Duration::from_secs(DAY));
+const DEADLINE: Durations = Durations::new(Duration::from_secs(1), Duration::from_secs(DAY));
+const SOAK: Durations = Durations::new(Duration::from_secs(0), Duration::from_secs(7 * DAY));
 
 fn default_restarts() -> Share {
     Share::Percent(10)
@@ -73,11 +90,14 @@ impl Default for Rollout {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Canary {
-    /// Which of the matched Deployments. Default: one that the operator chooses.
+    /// Which of the matched Deployments. Default: one that the operator chooses. Example:
+    /// `matchLabels: {track: canary}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::selector")]
     pub selector: Option<LabelSelector>,
     /// For how long they must be well before the others go.
     #[serde(default = "default_soak")]
+    #[schemars(extend("x-kubernetes-validations" = rules::duration(SOAK)))]
     pub soak: Duration,
 }
 

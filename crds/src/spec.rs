@@ -8,16 +8,19 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use pipeline::config::{LogLevel, Reclaim};
+use pipeline::form;
+use pipeline::schema::rules;
 use pipeline::{ByteSize, Destination, Duration, Source, Transform};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::Resources;
 use crate::rollout::Rollout;
+use crate::schema;
 use crate::status::LogShippingStatus;
 
-/// Ships the log files of Deployments: a sidecar is added to the Deployments that the selector matches; it tails the
-/// files of `sources` and sends them to `destinations`.
+/// What to ship and where: a sidecar is added to the Deployments that `selector` matches; it tails the files of
+/// `sources`, applies `transforms`, and sends the records to `destinations`.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "logshipping.dev",
@@ -30,6 +33,7 @@ use crate::status::LogShippingStatus;
     namespaced,
     status = "LogShippingStatus",
     derive = "PartialEq",
+    validation = ("size(self.metadata.name) <= 63", "metadata.name must be at most 63 characters: names of revisions begin with it"),
     doc = "Ships the log files of Deployments to log stores, by a sidecar that the operator adds to their pods.",
     printcolumn(
         name = "Matched",
@@ -97,45 +101,52 @@ use crate::status::LogShippingStatus;
     )
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = ("self.destinations.all(d, !has(d.sources) || d.sources.all(s, self.sources.exists(x, x.name == s)))", "a destination names a source that is not in sources"))]
+#[schemars(extend("x-kubernetes-validations" = schema::specification()))]
 pub struct LogShippingSpec {
     /// `Enforce` acts. `Preview` computes and reports what would be done, and changes nothing.
     #[serde(default)]
     pub mode: Mode,
-    /// Decides where several LogShippings disagree about one sidecar: the higher one wins, then the smaller name.
+    /// Decides where several LogShippings disagree about the one sidecar of a Deployment, for example about its image:
+    /// the higher priority wins, then the name that comes first. -1000 to 1000.
     #[serde(default)]
     #[schemars(range(min = -1000, max = 1000))]
     pub priority: i32,
-    /// Deployments in this namespace, by the labels of the Deployments themselves (not of their pods).
-    #[x_kube(validation = ("(has(self.matchLabels) && size(self.matchLabels) > 0) || (has(self.matchExpressions) && size(self.matchExpressions) > 0)", "an empty selector would match every Deployment of the namespace: name labels"))]
+    /// Deployments in this namespace, by the labels of the Deployments themselves (not of their pods). An empty
+    /// selector is refused. Example: `matchLabels: {app: server}`.
+    #[schemars(schema_with = "schema::selector")]
     pub selector: LabelSelector,
-    /// Files to read.
+    /// Files to read: each source is a name and the globs of files of one container. At most 16. Example:
+    /// `sources: [{name: access, paths: ["/var/log/access.log"]}]`.
     #[schemars(length(min = 1, max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub sources: Vec<Source>,
-    /// What happens to records between reading and sending, in order.
+    /// What happens to records between reading and sending, in order; each transform is exactly one verb. At most 32.
+    /// Example: `transforms: [{drop: {when: {field: body, matches: "GET /healthz"}}}]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub transforms: Vec<Transform>,
-    /// Where records go. Every destination gets all records of its sources.
+    /// Where records go: each destination is a name and exactly one type. Every destination gets all records of its
+    /// sources, at its own pace. At most 8. Example:
+    /// `destinations: [{name: loki, loki: {url: "http://loki.logging:3100"}}]`.
     #[schemars(length(min = 1, max = 8))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub destinations: Vec<Destination>,
     /// The volume that application and sidecar share.
     #[serde(default)]
     pub volume: Volume,
-    /// The sidecar's container.
+    /// The container that is added to the pods.
     #[serde(default)]
     pub sidecar: Sidecar,
-    /// How changes reach the Deployments.
+    /// How changes reach the Deployments: how many at once, and when to stop.
     #[serde(default)]
     pub rollout: Rollout,
-    /// How many old revisions are kept.
+    /// How many old revisions are kept to go back to.
     #[serde(default = "default_revision_history_limit")]
     #[schemars(range(min = 0, max = 100))]
     pub revision_history_limit: i32,
-    /// What happens to the Deployments when this object is deleted: `Revert` takes the sidecar out, `Retain` leaves it.
+    /// What happens to the Deployments when this object is deleted: `Revert` takes the sidecar out, which restarts
+    /// their pods, `Retain` leaves it in.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 }
@@ -165,20 +176,27 @@ pub enum DeletionPolicy {
 /// The volume that application and sidecar share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rules::rules(&[
+    ("self.policy != 'ExistingOnly' || !has(self.sizeLimit)", "sizeLimit is of the volume that is added: policy ExistingOnly adds none"),
+])))]
 pub struct Volume {
-    /// `Auto` uses a mount of the application that covers the path, else adds an emptyDir there. `ExistingOnly` never
-    /// adds one.
+    /// `Auto` uses a volume that the application has mounted at the directory of the logs, else adds an emptyDir there.
+    /// `ExistingOnly` never adds one.
     #[serde(default)]
     pub policy: VolumePolicy,
-    /// Size limit of the emptyDir that is added. Default: none. Exceeding it makes the kubelet evict the pod.
+    /// Size limit of the emptyDir that is added, in bytes or as a quantity. Default: none. Exceeding it makes the
+    /// kubelet evict the pod, so leave room for logs that wait. Example: `2Gi`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-validations" = schema::volume_size()))]
     pub size_limit: Option<ByteSize>,
     /// `AfterDelivery` gives delivered ranges of a file back to the file system, so that a log that never rotates
-    /// can't fill the volume.
+    /// can't fill the volume. `Never` leaves files alone.
     #[serde(default)]
     pub reclaim: Reclaim,
-    /// Bound on deleted files that are kept open until delivered. Default: `sizeLimit`, else 1Gi.
+    /// How many bytes of deleted files are kept open until delivered; beyond it the oldest file is given up and counted
+    /// as lost. Default: `sizeLimit`, else 1Gi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-validations" = schema::held_bytes()))]
     pub max_held_bytes: Option<ByteSize>,
 }
 
@@ -194,46 +212,51 @@ pub enum VolumePolicy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Sidecar {
-    /// Image. Default: the operator's setting, recorded in `status.sidecarImage`.
+    /// Image of the sidecar. Default: the operator's setting, recorded in `status.sidecarImage`. Example:
+    /// `registry.example/logshipping-sidecar:0.1.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[^\s]+$"))]
+    #[schemars(length(max = 512), extend("x-kubernetes-validations" = schema::image()))]
     pub image: Option<String>,
-    /// `Rollout` treats a new default image like any other change. `Manual` keeps the image until the spec changes.
+    /// `Rollout` treats a new default image of the operator like any other change. `Manual` keeps the image until the
+    /// spec changes.
     #[serde(default)]
     pub image_update: ImageUpdate,
-    /// When the image is pulled.
+    /// When the kubelet pulls the image.
     #[serde(default)]
     pub image_pull_policy: ImagePullPolicy,
-    /// Secrets for pulling the image; those that the pod lacks are added to it.
+    /// Names of Secrets for pulling the image; those that the pod lacks are added to it. At most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8), inner(length(min = 1, max = 253)))]
+    #[schemars(length(max = 8), inner(length(max = 253)))]
+    #[schemars(extend("x-kubernetes-list-type" = "set", "x-kubernetes-validations" = rules::each(&form::OBJECT_NAME)))]
     pub image_pull_secrets: Vec<String>,
-    /// `Auto` is a native sidecar: it starts before and stops after the application. `Container` is a plain container.
+    /// `Auto` is a native sidecar: it starts before and stops after the application. `Container` is a plain container
+    /// beside it.
     #[serde(default)]
     pub placement: Placement,
-    /// Requests and limits.
+    /// Requests and limits of the container.
     #[serde(default)]
     pub resources: Resources,
-    /// User id. Default: the application's, if it has one, else the image's.
+    /// User id, at least 1: never root. Default: the application's, if it has one that isn't root, else the image's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 2_147_483_647))]
     pub run_as_user: Option<i64>,
-    /// Group id. Default: the application's, if it has one, else the image's.
+    /// Group id, at least 1. Default: the application's, if it has one that isn't root, else the image's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 2_147_483_647))]
     pub run_as_group: Option<i64>,
-    /// How long the sidecar may go on sending after the application has ended, within the pod's grace period.
+    /// How long the sidecar may go on sending after the application has ended, within the grace period of the pod.
     #[serde(default = "default_drain_timeout")]
-    #[x_kube(validation = ("duration(self) >= duration('1s') && duration(self) <= duration('1h')", "must be from 1s to 1h"))]
+    #[schemars(extend("x-kubernetes-validations" = schema::drain_timeout()))]
     pub drain_timeout: Duration,
-    /// Port of the sidecar's status.
+    /// Port at which the sidecar tells how it does. It must be free in the pod.
     #[serde(default = "default_port")]
     #[schemars(range(min = 1024, max = 65535))]
     pub port: i32,
-    /// How much the sidecar says about itself.
+    /// How much the sidecar says about itself on its standard error.
     #[serde(default)]
     pub log_level: LogLevel,
-    /// Where positions are kept: in an emptyDir, or beside the logs on a volume that outlives the pod.
+    /// Where positions in the files are kept. `EmptyDir`: they live as long as the pod. `LogVolume`: in a hidden
+    /// directory beside the logs, for volumes that outlive the pod.
     #[serde(default)]
     pub state_volume: StateVolume,
 }

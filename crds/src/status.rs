@@ -24,10 +24,10 @@ pub struct LogShippingStatus {
     /// Image of the sidecar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sidecar_image: Option<String>,
-    /// Deployments.
+    /// Numbers of Deployments.
     #[serde(default)]
     pub targets: TargetCounts,
-    /// Pods.
+    /// Numbers of pods, which have a sidecar each.
     #[serde(default)]
     pub sidecars: SidecarCounts,
     /// Age of the oldest byte that is not delivered, in buckets: `<10s`, `<1m`, `<10m`, `<1h`, `>=1h`.
@@ -89,9 +89,13 @@ pub struct SidecarCounts {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Summary {
+    /// Deployments that carry the sidecar as desired, of those that should.
     pub injected: String,
+    /// Pods whose sidecar runs its revision of the configuration, of all that should.
     pub loaded: String,
+    /// Pods whose logs arrive at every destination, of all that should.
     pub delivering: String,
+    /// What holds it back, by the reason of a condition, or `Healthy`.
     pub state: String,
 }
 
@@ -99,10 +103,13 @@ pub struct Summary {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DestinationStatus {
+    /// Name of the destination in the spec.
     pub name: String,
     /// Pods whose records arrive there.
     pub delivering: i32,
+    /// A reason of the condition `Delivering`.
     pub reason: String,
+    /// What is wrong and where, with the words of the server.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
 }
@@ -111,10 +118,13 @@ pub struct DestinationStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorstTarget {
+    /// Which Deployment.
     pub target: TargetRef,
+    /// Why it is not as it should be.
     pub reason: String,
+    /// What is wrong, where, and what to do.
     pub message: String,
-    /// RFC 3339.
+    /// Since when, in RFC 3339.
     pub since: String,
 }
 
@@ -122,6 +132,8 @@ pub struct WorstTarget {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TargetRef {
+    /// Always `Deployment`.
     pub kind: String,
+    /// Name of the Deployment.
     pub name: String,
 }

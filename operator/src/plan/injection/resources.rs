@@ -84,7 +84,7 @@ fn burstable(wanted: &Resources) -> Resources {
 
 /// What the sidecar requests: always something.
 pub(crate) fn requests(wanted: &Resources) -> Amounts {
-    let Amounts { cpu, memory } = Resources::default().requests;
+    let Amounts { cpu, memory } = Resources::default_requests();
     let Resources { requests, limits } = wanted;
     Amounts {
         cpu: request(requests.cpu.as_ref(), cpu, limits.cpu.as_ref()),
@@ -92,8 +92,8 @@ pub(crate) fn requests(wanted: &Resources) -> Amounts {
     }
 }
 
-/// What is written, else the default, unless the limit is lower. A default may have been written by the API server, so
-/// it gives way to a lower limit all the same.
+/// What is written, else the default, unless the limit is lower. A request that equals the default gives way to a lower
+/// limit as well.
 fn request(written: Option<&Quantity>, default: Option<Quantity>, limit: Option<&Quantity>) -> Option<Quantity> {
     let written = written.filter(|written| value(Some(written)) != value(default.as_ref()));
     let limit = limit.filter(|limit| value(Some(limit)) < value(default.as_ref()));
