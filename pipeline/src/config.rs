@@ -200,7 +200,7 @@ pub fn load(text: &str) -> Result<Loaded, ConfigError> {
     for (index, raw) in frame.pipelines.into_iter().enumerate() {
         let text = |field: &str| raw.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (name, revision) = (text("name"), text("revision"));
-        match judge(raw, &mut names) {
+        match judge(&raw, &mut names) {
             Ok(pipeline) => loaded.pipelines.push(pipeline),
             Err(errors) => {
                 let pipeline = if name.is_empty() {
@@ -234,8 +234,8 @@ fn check_version(document: &Value) -> Result<(), ConfigError> {
     }
 }
 
-fn judge(raw: Value, names: &mut BTreeSet<String>) -> Result<Pipeline, Vec<FieldError>> {
-    let pipeline: Pipeline = parse(raw.clone()).map_err(|_| validate::parts(&raw))?;
+fn judge(raw: &Value, names: &mut BTreeSet<String>) -> Result<Pipeline, Vec<FieldError>> {
+    let pipeline: Pipeline = parse(raw.clone()).map_err(|_| validate::parts(raw))?;
     let mut errors = validate::pipeline(&pipeline);
     if !names.insert(pipeline.name.clone()) {
         errors.push(FieldError::new(

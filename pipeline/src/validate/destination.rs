@@ -117,7 +117,7 @@ fn elasticsearch(mut at: Place<'_>, elasticsearch: &Elasticsearch) {
         idempotent: _,
     } = elasticsearch;
     at.field("url").form(&form::BASE_URL, url);
-    exactly_one(&mut at, ELASTIC_TARGETS, [data_stream.is_some(), index.is_some()]);
+    at.exactly_one(ELASTIC_TARGETS, [data_stream.is_some(), index.is_some()]);
     optional(at.field("dataStream"), &form::DATA_STREAM, data_stream.as_ref());
     optional(at.field("index"), &form::INDEX, index.as_ref());
 }
@@ -151,11 +151,7 @@ fn s3(mut at: Place<'_>, s3: &S3) {
     if let Some(credentials) = &s3.credentials {
         let mut at = at.field("credentials");
         let file = credentials.web_identity_token_file.as_ref();
-        exactly_one(
-            &mut at,
-            S3_CREDENTIALS,
-            [credentials.secret_ref.is_some(), file.is_some()],
-        );
+        at.exactly_one(S3_CREDENTIALS, [credentials.secret_ref.is_some(), file.is_some()]);
         optional(at.field("webIdentityTokenFile"), &form::PATH, file);
     }
 }
@@ -207,11 +203,7 @@ fn authority(mut at: Place<'_>, ca: &CertificateAuthority) {
         config_map_key_ref,
         secret_key_ref,
     } = ca;
-    exactly_one(
-        &mut at,
-        AUTHORITIES,
-        [config_map_key_ref.is_some(), secret_key_ref.is_some()],
-    );
+    at.exactly_one(AUTHORITIES, [config_map_key_ref.is_some(), secret_key_ref.is_some()]);
 }
 
 fn auth(mut at: Place<'_>, auth: &Auth) {
@@ -222,7 +214,7 @@ fn auth(mut at: Place<'_>, auth: &Auth) {
         oauth2,
     } = auth;
     let present = [basic.is_some(), bearer.is_some(), header.is_some(), oauth2.is_some()];
-    exactly_one(&mut at, KINDS_OF_AUTH, present);
+    at.exactly_one(KINDS_OF_AUTH, present);
     if let Some(header) = header {
         at.field("header").field("name").form(&form::HEADER_NAME, &header.name);
     }
@@ -233,9 +225,4 @@ fn auth(mut at: Place<'_>, auth: &Auth) {
             at.field("scopes").index(index).form(&form::SCOPE, scope);
         }
     }
-}
-
-fn exactly_one<const N: usize>(at: &mut Place<'_>, names: &[&str], present: [bool; N]) {
-    let members: Vec<_> = names.iter().copied().zip(present).collect();
-    at.exactly_one(&members);
 }

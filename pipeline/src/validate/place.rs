@@ -52,11 +52,10 @@ impl<'a> Place<'a> {
         self.judge(form.check(text));
     }
 
-    /// Exactly one member is there.
-    pub(crate) fn exactly_one(&mut self, members: &[(&str, bool)]) {
-        if members.iter().filter(|(_, present)| *present).count() != 1 {
-            let names: Vec<_> = members.iter().map(|(name, _)| *name).collect();
-            self.refuse(format!("exactly one of {} is needed", names.join(", ")));
+    /// Exactly one of the members is there.
+    pub(crate) fn exactly_one<const N: usize>(&mut self, members: &[&str], present: [bool; N]) {
+        if present.into_iter().filter(|present| *present).count() != 1 {
+            self.refuse(format!("exactly one of {} is needed", members.join(", ")));
         }
     }
 

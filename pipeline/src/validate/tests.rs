@@ -191,7 +191,7 @@ fn rich() -> Value {
     serde_saphyr::from_str(RICH).unwrap()
 }
 
-fn judge(pipeline: Value) -> Vec<FieldError> {
+fn judge(pipeline: &Value) -> Vec<FieldError> {
     let document = serde_json::json!({"pipelines": [pipeline]});
     let loaded = config::load(&document.to_string()).unwrap();
     loaded.refused.into_iter().flat_map(|refused| refused.errors).collect()
@@ -199,7 +199,7 @@ fn judge(pipeline: Value) -> Vec<FieldError> {
 
 #[test]
 fn what_uses_every_field_is_fine() {
-    let errors = judge(rich());
+    let errors = judge(&rich());
     let unfinished = errors.iter().all(|error| error.message == support::NOT_YET);
     assert!(unfinished, "{errors:?}");
 }
@@ -259,7 +259,7 @@ proptest! {
                 *place = value;
             }
         }
-        for error in judge(pipeline) {
+        for error in judge(&pipeline) {
             prop_assert!(!error.path.is_empty() && !error.message.is_empty());
         }
     }

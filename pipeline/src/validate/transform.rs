@@ -3,7 +3,8 @@
 use super::place::Place;
 use super::source::compile;
 use crate::transform::{
-    RateLimit, Redact, RemoveFields, SEVERITY_ONLY, SOMETHING_TO_REDACT, Sample, SetFields, Transform, When,
+    OPERATORS, RateLimit, Redact, RemoveFields, SEVERITY_ONLY, SOMETHING_TO_REDACT, Sample, SetFields, Transform,
+    VERBS, When,
 };
 use crate::{form, limits};
 
@@ -18,15 +19,18 @@ pub(super) fn transform(mut at: Place<'_>, transform: &Transform) {
         set,
         remove,
     } = transform;
-    at.exactly_one(&[
-        ("keep", keep.is_some()),
-        ("drop", drop.is_some()),
-        ("redact", redact.is_some()),
-        ("sample", sample.is_some()),
-        ("rateLimit", rate_limit.is_some()),
-        ("set", set.is_some()),
-        ("remove", remove.is_some()),
-    ]);
+    at.exactly_one(
+        VERBS,
+        [
+            keep.is_some(),
+            drop.is_some(),
+            redact.is_some(),
+            sample.is_some(),
+            rate_limit.is_some(),
+            set.is_some(),
+            remove.is_some(),
+        ],
+    );
     for (name, condition) in [("keep", keep), ("drop", drop)] {
         if let Some(condition) = condition {
             when(at.field(name).field("when"), &condition.when);
@@ -99,13 +103,16 @@ fn when(mut at: Place<'_>, when: &When) {
         at_least,
         not: _,
     } = when;
-    at.exactly_one(&[
-        ("equals", equals.is_some()),
-        ("in", one_of.is_some()),
-        ("exists", exists.is_some()),
-        ("matches", matches.is_some()),
-        ("atLeast", at_least.is_some()),
-    ]);
+    at.exactly_one(
+        OPERATORS,
+        [
+            equals.is_some(),
+            one_of.is_some(),
+            exists.is_some(),
+            matches.is_some(),
+            at_least.is_some(),
+        ],
+    );
     at.field("field").form(&form::FIELD, field);
     if one_of.as_ref().is_some_and(Vec::is_empty) {
         at.field("in").refuse("at least one text is needed");

@@ -416,8 +416,11 @@ pub(super) const SOURCES: &[Case] = &[
     ),
     case(
         "sources",
-        "[{name: s, paths: [/a/b], format: {type: JSON, timestamp: {field: ts, timeZone: UTC}}}]",
-        &["spec.sources[0].format.timestamp", "timeZone is for strftime layouts"],
+        "[{name: s, paths: [/a/b], format: {type: JSON, timestamp: {field: ts, layout: Unix, timeZone: UTC}}}]",
+        &[
+            "spec.sources[0].format.timestamp",
+            "timeZone is for RFC3339 and strftime layouts",
+        ],
     ),
     case(
         "sources",
