@@ -47,6 +47,12 @@ pub fn build(folder: &Path, names: &[&str]) -> Result<Vec<PathBuf>> {
         .collect()
 }
 
+/// Builds the program of an image, exactly as the image carries it.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let programs = program::build(&[catalogue::named(name)?])?;
+    programs.into_iter().next().context("a program was asked for")
+}
+
 fn archive(image: &Image, program: &Path, folder: &Path) -> Result<PathBuf> {
     let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
     program::must_be_static(image.program, &bytes)?;

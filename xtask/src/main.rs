@@ -2,6 +2,7 @@
 //!
 //! Chores say what they do on standard error, with the time since they began; standard output carries results.
 
+mod bench;
 mod chaos;
 mod demo;
 mod generate;
@@ -45,6 +46,11 @@ enum Chore {
     Test,
     /// Break the sidecar on purpose, by seeds, and count what arrives
     Chaos(chaos::Arguments),
+    /// Measure, and print tables
+    Bench {
+        #[command(subcommand)]
+        bench: bench::Bench,
+    },
     /// Start a cluster with an application whose logs are shipped
     Demo,
     /// Remove what `demo` started
@@ -69,6 +75,7 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Lint => return test::lint(),
         Chore::Test => return test::chore(),
         Chore::Chaos(arguments) => return chaos::chore(&arguments),
+        Chore::Bench { bench } => bench::chore(&bench)?,
         Chore::Demo => demo::up()?,
         Chore::DemoDown => demo::down()?,
     }
