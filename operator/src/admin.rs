@@ -114,13 +114,14 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Switch;
 
     #[test]
     fn readiness_follows_the_stores_and_the_rest_does_not() -> Result<(), Box<dyn std::error::Error>> {
         let admin = Admin {
             metrics: Metrics::new()?,
             ready: CancellationToken::new(),
-            cluster: Arc::new(Cluster::new()),
+            cluster: Arc::new(Cluster::new(Switch::Off)),
         };
         let status = |path: &str, method: Method| {
             let request = Request::builder().method(method).uri(path).body(());

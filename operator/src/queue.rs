@@ -27,10 +27,13 @@ pub(crate) enum Next {
     Retry,
 }
 
-/// Keys and when they are due. Pure: the time comes in as an argument.
+/// Keys and when they are due. Pure: the time comes in as an argument. No step looks at more than the key that it is
+/// about, since there are as many keys as pods.
 #[derive(Debug)]
 struct Schedule<K> {
     due: BTreeMap<K, Instant>,
+    /// Those that are due and not running, the earliest first.
+    order: BTreeSet<(Instant, K)>,
     running: BTreeSet<K>,
 }
 
@@ -38,32 +41,46 @@ impl<K: Ord + Clone> Schedule<K> {
     const fn new() -> Self {
         Self {
             due: BTreeMap::new(),
+            order: BTreeSet::new(),
             running: BTreeSet::new(),
         }
     }
 
     /// The earliest time wins.
     fn wake(&mut self, key: K, at: Instant) {
-        let due = self.due.entry(key).or_insert(at);
-        *due = at.min(*due);
+        let before = self.due.get(&key).copied();
+        if before.is_some_and(|before| before <= at) {
+            return;
+        }
+        if !self.running.contains(&key) {
+            if let Some(before) = before {
+                self.order.remove(&(before, key.clone()));
+            }
+            self.order.insert((at, key.clone()));
+        }
+        self.due.insert(key, at);
     }
 
     /// Takes a key that is due, or tells when the next one will be.
     fn take(&mut self, now: Instant) -> Result<K, Option<Instant>> {
-        let free = self.due.iter().filter(|(key, _)| !self.running.contains(*key));
-        let Some((key, at)) = free.min_by_key(|(_, at)| **at).map(|(key, at)| (key.clone(), *at)) else {
+        let Some((at, key)) = self.order.first().cloned() else {
             return Err(None);
         };
         if at > now {
             return Err(Some(at));
         }
+        self.order.pop_first();
         self.due.remove(&key);
         self.running.insert(key.clone());
         Ok(key)
     }
 
+    /// It may have been woken while it ran.
     fn finished(&mut self, key: &K) {
         self.running.remove(key);
+        if let Some(at) = self.due.get(key) {
+            self.order.insert((*at, key.clone()));
+        }
     }
 }
 
@@ -179,6 +196,9 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use proptest::collection::vec;
+    use proptest::prelude::{Strategy, prop_assert_eq, prop_oneof, proptest};
+
     use super::*;
 
     #[test]
@@ -195,6 +215,57 @@ mod tests {
         assert_eq!(schedule.take(now), Err(Some(now + second)), "a is being worked on");
         schedule.finished(&"a");
         assert_eq!(schedule.take(now), Ok("a"));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Wake(u8, u64),
+        Take(u64),
+        Finish(u8),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0..5_u8, 0..100_u64).prop_map(|(key, at)| Step::Wake(key, at)),
+            (0..100_u64).prop_map(Step::Take),
+            (0..5_u8).prop_map(Step::Finish),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_key_that_is_due_first_is_taken_unless_it_is_being_worked_on(steps in vec(step(), 0..60)) {
+            let start = Instant::now();
+            let at = |seconds: u64| start + Duration::from_secs(seconds);
+            let (mut schedule, mut due, mut running) = (Schedule::new(), BTreeMap::new(), BTreeSet::new());
+            for step in steps {
+                match step {
+                    Step::Wake(key, seconds) => {
+                        schedule.wake(key, at(seconds));
+                        let known = due.entry(key).or_insert(seconds);
+                        *known = seconds.min(*known);
+                    }
+                    Step::Take(now) => {
+                        let free = due.iter().filter(|(key, _)| !running.contains(*key));
+                        let first = free.map(|(key, seconds)| (*seconds, *key)).min();
+                        let expected = match first {
+                            Some((seconds, key)) if seconds <= now => Ok(key),
+                            first => Err(first.map(|(seconds, _)| at(seconds))),
+                        };
+                        prop_assert_eq!(schedule.take(at(now)), expected);
+                        if let Ok(key) = expected {
+                            due.remove(&key);
+                            running.insert(key);
+                        }
+                    }
+                    Step::Finish(key) => {
+                        if running.remove(&key) {
+                            schedule.finished(&key);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -103,7 +103,7 @@ impl Parts {
         listener: tokio::net::TcpListener,
         phases: Phases,
     ) -> Result<Self, prometheus::Error> {
-        let cluster = Arc::new(Cluster::new());
+        let cluster = Arc::new(Cluster::new(settings.poll));
         let metrics = Metrics::new()?;
         let mut tasks = JoinSet::new();
         watch::start(&mut tasks, client, &settings.namespaces, &cluster, &phases.ready);

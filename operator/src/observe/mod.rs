@@ -31,6 +31,7 @@ pub(crate) use self::stray::Strays;
 use crate::observed::{Observed, Shipping};
 use crate::poll::Sighting;
 use crate::queue::Queue;
+use crate::settings::Switch;
 
 /// For how long changes of targets are gathered before they are summed up: a thousand of them are one sum, not a
 /// thousand.
@@ -43,11 +44,13 @@ pub(crate) struct Cluster {
     pub(crate) targets: Queue<TargetKey>,
     pub(crate) shippings: Queue<ShippingKey>,
     pub(crate) pods: Queue<PodKey>,
+    polling: Switch,
 }
 
 impl Cluster {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(polling: Switch) -> Self {
         Self {
+            polling,
             index: RwLock::default(),
             targets: Queue::new(),
             shippings: Queue::new(),
@@ -88,7 +91,10 @@ impl Cluster {
         } = wakes;
         self.targets.wake_all(targets);
         self.shippings.wake_all_after(GATHER, shippings);
-        self.pods.wake_all(pods);
+        // Where nobody asks them they would gather for ever.
+        if self.polling == Switch::On {
+            self.pods.wake_all(pods);
+        }
     }
 }
 

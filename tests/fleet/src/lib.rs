@@ -11,5 +11,5 @@ mod manifest;
 mod raised;
 mod size;
 
-pub use raised::{Fleet, OPERATOR, OWNER};
+pub use raised::{Fleet, OPERATOR, OPERATOR_NAMESPACE, OWNER};
 pub use size::Size;

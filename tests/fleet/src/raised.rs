@@ -19,7 +19,8 @@ const API: &str = include_str!("../../../charts/logshipping/files/logshippings.y
 
 /// The user that the operator is.
 pub const OPERATOR: &str = "system:serviceaccount:logshipping-system:logshipping";
-const OPERATOR_NAMESPACE: &str = "logshipping-system";
+/// Where the operator lives, and its lease.
+pub const OPERATOR_NAMESPACE: &str = "logshipping-system";
 const OPERATOR_ACCOUNT: &str = "logshipping";
 
 /// The user that everything else here is.

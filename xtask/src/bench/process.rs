@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use fleet::OPERATOR_NAMESPACE;
 use jiff::Timestamp;
 
 /// Of the clock that processor time is counted in; the same on every Linux.
@@ -34,6 +35,7 @@ impl Operator {
             .arg(kubeconfig)
             .args(["--sidecar-image", "registry.example/logshipping-sidecar:1"])
             .args(["--listen", &listen, "--poll", "off", "--log-level", "warn"])
+            .args(["--lease-namespace", OPERATOR_NAMESPACE])
             .stdin(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
