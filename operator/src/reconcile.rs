@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use crate::apply::{ApplyError, Writes, Written, apply};
 use crate::contest::{self, Aim, Contests};
 use crate::events::{Events, Notice};
-use crate::finalize;
+use crate::finalize::{self, Turns};
 use crate::metrics::{Controller, Metrics};
-use crate::observe::{Cluster, ShippingKey, TargetKey, observe};
+use crate::observe::{Cluster, ShippingEntry, ShippingKey, TargetKey, observe};
 use crate::observed::Observed;
 use crate::plan::{self, DeploymentPatch, Finding, Plan, Standing, TargetState, plan};
 use crate::queue::{Next, random};
@@ -41,6 +41,8 @@ pub(crate) struct Reconciler {
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
     pub(crate) contests: Arc<Mutex<Contests>>,
+    /// At the finalizers.
+    pub(crate) turns: Arc<Turns>,
 }
 
 impl Reconciler {
@@ -198,11 +200,21 @@ impl Reconciler {
 
     /// Puts the finalizer on a LogShipping before anything is changed for it.
     async fn hold(&self, key: &ShippingKey) -> Result<(), ApplyError> {
-        let entry = self.cluster.index().shipping(key).cloned();
-        match entry {
-            Some(entry) => finalize::hold(&self.client, key, &entry).await,
-            None => Ok(()),
+        if self.not_held(key).is_none() {
+            return Ok(());
         }
+        let _turn = self.turns.take(key).await;
+        // Whose turn it was before may have done it.
+        if let Some(entry) = self.not_held(key) {
+            let metadata = finalize::hold(&self.client, key, &entry).await?;
+            self.cluster.change(|index| index.learn_shipping(key, &metadata));
+        }
+        Ok(())
+    }
+
+    fn not_held(&self, key: &ShippingKey) -> Option<ShippingEntry> {
+        let index = self.cluster.index();
+        index.shipping(key).filter(|entry| !entry.is_held()).cloned()
     }
 
     fn failed(&self, error: &ApplyError) {

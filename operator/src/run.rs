@@ -239,6 +239,7 @@ impl Work {
             events: self.events.clone(),
             metrics: self.metrics.clone(),
             contests: Arc::new(Mutex::new(Contests::new(self.settings.patience))),
+            turns: Arc::default(),
         }
     }
 

@@ -62,26 +62,30 @@ impl Operator {
         bounds: operator::client::Bounds,
         between: impl Layer<Wire, Service = Wire> + Send + Sync + 'static,
     ) -> Self {
-        log();
-        let address = free_address();
-        let mut settings = Settings {
-            sidecar_image: SIDECAR_IMAGE.to_owned(),
-            listen: address,
-            log_level: "info".to_owned(),
-            kubeconfig: Some(identity()),
-            namespaces: vec![namespace.name().to_owned()],
-            nudge: Switch::On,
-            poll: Switch::On,
-            allow_host_path: Switch::Off,
-            poll_interval: pipeline::Duration::from_secs(1),
-            concurrency: 4,
-            patience: Patience::default(),
-            cleanup_deadline: pipeline::Duration::from_secs(600),
-            leader_election: Switch::Off,
-            lease_name: chart::RELEASE.to_owned(),
-            lease_namespace: None,
-        };
+        let mut settings = settings(identity(), vec![namespace.name().to_owned()]);
         change(&mut settings);
+        Self::launch(settings, bounds, between)
+    }
+
+    /// Starts it for all namespaces of a cluster that isn't shared with other tests, with polling off.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    pub fn start_everywhere(kubeconfig: PathBuf) -> Self {
+        let settings = Settings {
+            poll: Switch::Off,
+            ..settings(kubeconfig, Vec::new())
+        };
+        Self::launch(settings, operator::client::Bounds::default(), Identity::new())
+    }
+
+    fn launch(
+        settings: Settings,
+        bounds: operator::client::Bounds,
+        between: impl Layer<Wire, Service = Wire> + Send + Sync + 'static,
+    ) -> Self {
+        log();
+        let address = settings.listen;
         let (stop, stopped) = oneshot::channel();
         let task = runtime::get().spawn(async move {
             let kubeconfig = settings.kubeconfig.as_deref();
@@ -149,6 +153,26 @@ pub(crate) fn fetch(address: SocketAddr, path: &str) -> Option<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     Some(answer)
+}
+
+fn settings(kubeconfig: PathBuf, namespaces: Vec<String>) -> Settings {
+    Settings {
+        sidecar_image: SIDECAR_IMAGE.to_owned(),
+        listen: free_address(),
+        log_level: "info".to_owned(),
+        kubeconfig: Some(kubeconfig),
+        namespaces,
+        nudge: Switch::On,
+        poll: Switch::On,
+        allow_host_path: Switch::Off,
+        poll_interval: pipeline::Duration::from_secs(1),
+        concurrency: 4,
+        patience: Patience::default(),
+        cleanup_deadline: pipeline::Duration::from_secs(600),
+        leader_election: Switch::Off,
+        lease_name: chart::RELEASE.to_owned(),
+        lease_namespace: None,
+    }
 }
 
 /// The kubeconfig of [`USER`].

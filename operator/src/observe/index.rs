@@ -11,6 +11,7 @@ use crds::names;
 use crds::spec::DeletionPolicy;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use super::key::{ConfigMapKey, Namespaced, PodKey, ReplicaSetKey, ShippingKey, TargetKey};
@@ -220,6 +221,16 @@ impl Index {
             .get(self.target_of(pod)?)?
             .configs
             .get(pod.view.shape.as_ref()?)
+    }
+
+    /// Takes in an answer to a write of a LogShipping's finalizer before the watch delivers it.
+    pub(crate) fn learn_shipping(&mut self, key: &ShippingKey, metadata: &ObjectMeta) -> Wakes {
+        let uid = metadata.uid.as_deref();
+        if let Some(entry) = self.shippings.get_mut(key).filter(|entry| uid == Some(&entry.uid)) {
+            entry.finalizers = metadata.finalizers.clone().unwrap_or_default();
+            entry.resource_version.clone_from(&metadata.resource_version);
+        }
+        Wakes::default()
     }
 
     /// Remembers how a target stands; none when it is of no concern any more.

@@ -125,7 +125,7 @@ impl Fleet {
         let all = manifest::shippings(self.size, Destination(url));
         let some = all.take(shippings.end as usize).skip(shippings.start as usize);
         let document = manifest::list(some).to_string();
-        self.feed(&["replace", "--filename=-"], document.as_bytes()).map(drop)
+        self.feed(&["apply", "--filename=-"], document.as_bytes()).map(drop)
     }
 
     /// Adds a Deployment without pods to those that the first LogShipping selects.

@@ -14,3 +14,4 @@ mod operator;
 mod patching;
 mod readme;
 mod road;
+mod scale;
