@@ -1,46 +1,17 @@
 //! The finalizer of LogShippings: on the object before the first Deployment is changed for it, off once no Deployment
 //! carries it any more. So nothing stays behind when an object is deleted while the operator is down.
 //!
-//! Other people's finalizers stay: the list is replaced as a whole, with the resource version as precondition. So that
-//! Deployments which are worked on at the same time don't fail on each other, they take turns.
-
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+//! Other people's finalizers stay: the list is replaced as a whole, with the resource version as precondition. Whoever
+//! writes takes the pen before ([`crate::pens`]).
 
 use crds::{LogShipping, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
-use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
 use crate::apply::ApplyError;
 use crate::observe::{ShippingEntry, ShippingKey};
-
-/// Whose turn it is, for each LogShipping that is being written.
-#[derive(Debug, Default)]
-pub(crate) struct Turns {
-    taken: Mutex<BTreeMap<ShippingKey, Weak<Turn<()>>>>,
-}
-
-impl Turns {
-    /// Waits for the turn, which lasts until what is returned is dropped.
-    pub(crate) async fn take(&self, key: &ShippingKey) -> OwnedMutexGuard<()> {
-        self.of(key).lock_owned().await
-    }
-
-    fn of(&self, key: &ShippingKey) -> Arc<Turn<()>> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        // As many are left as are being written.
-        taken.retain(|_, turn| turn.strong_count() > 0);
-        if let Some(turn) = taken.get(key).and_then(Weak::upgrade) {
-            return turn;
-        }
-        let turn = Arc::default();
-        taken.insert(key.clone(), Arc::downgrade(&turn));
-        turn
-    }
-}
 
 /// Adds the finalizer, which isn't there yet. Returns the object's metadata as the API server has it then.
 pub(crate) async fn hold(client: &Client, key: &ShippingKey, entry: &ShippingEntry) -> Result<ObjectMeta, ApplyError> {

@@ -15,6 +15,7 @@ mod leader;
 mod metrics;
 mod observe;
 pub mod observed;
+mod pens;
 pub mod plan;
 mod poll;
 mod queue;

@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use crate::apply::{ApplyError, Writes, Written, apply};
 use crate::contest::{self, Aim, Contests};
 use crate::events::{Events, Notice};
-use crate::finalize::{self, Turns};
+use crate::finalize;
 use crate::metrics::{Controller, Metrics};
 use crate::observe::{Cluster, ShippingEntry, ShippingKey, TargetKey, observe};
 use crate::observed::Observed;
+use crate::pens::Pens;
 use crate::plan::{self, DeploymentPatch, Finding, Plan, Standing, TargetState, plan};
 use crate::queue::{Next, random};
 use crate::settings::Switch;
@@ -41,8 +42,7 @@ pub(crate) struct Reconciler {
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
     pub(crate) contests: Arc<Mutex<Contests>>,
-    /// At the finalizers.
-    pub(crate) turns: Arc<Turns>,
+    pub(crate) pens: Arc<Pens>,
 }
 
 impl Reconciler {
@@ -203,8 +203,8 @@ impl Reconciler {
         if self.not_held(key).is_none() {
             return Ok(());
         }
-        let _turn = self.turns.take(key).await;
-        // Whose turn it was before may have done it.
+        let _pen = self.pens.take(key).await;
+        // Who had it before may have done it.
         if let Some(entry) = self.not_held(key) {
             let metadata = finalize::hold(&self.client, key, &entry).await?;
             self.cluster.change(|index| index.learn_shipping(key, &metadata));

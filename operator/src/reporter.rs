@@ -15,6 +15,7 @@ use crate::apply::ApplyError;
 use crate::finalize;
 use crate::metrics::{Controller, Metrics};
 use crate::observe::{Cluster, Index, ShippingEntry, ShippingKey, ShippingLife, TargetKey};
+use crate::pens::Pens;
 use crate::queue::Next;
 use crate::report::write::{Decision, Object, Written, write};
 use crate::report::{Overview, Report, blocked, report};
@@ -34,6 +35,7 @@ pub(crate) struct Reporter {
     pub(crate) cleanup_deadline: Option<Duration>,
     pub(crate) metrics: Metrics,
     pub(crate) written: Arc<Mutex<Written>>,
+    pub(crate) pens: Arc<Pens>,
     /// When the work began: a standby may have waited for days.
     pub(crate) began: Instant,
 }
@@ -138,7 +140,9 @@ impl Reporter {
             Decision::Later(wait) => return Ok(Some(wait)),
             Decision::Unchanged => {}
             Decision::Now => {
-                write(&self.client, key, &status).await?;
+                let _pen = self.pens.take(key).await;
+                let metadata = write(&self.client, key, &status).await?;
+                self.cluster.change(|index| index.learn_shipping(key, &metadata));
                 self.metrics.wrote("ok");
                 self.written().wrote(object, status.clone(), Instant::now());
             }

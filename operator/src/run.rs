@@ -16,6 +16,7 @@ use crate::events::Events;
 use crate::leader::{Candidate, LeaseLost, Term, fenced};
 use crate::metrics::Metrics;
 use crate::observe::{Cluster, watch};
+use crate::pens::Pens;
 use crate::plan::{self, HostPaths};
 use crate::poll;
 use crate::reconcile::Reconciler;
@@ -122,6 +123,7 @@ impl Parts {
             cluster,
             metrics,
             events,
+            pens: Arc::default(),
             phases: phases.clone(),
         };
         let mut workers = work.start();
@@ -179,6 +181,7 @@ struct Work {
     cluster: Arc<Cluster>,
     metrics: Metrics,
     events: Events,
+    pens: Arc<Pens>,
     phases: Phases,
 }
 
@@ -239,7 +242,7 @@ impl Work {
             events: self.events.clone(),
             metrics: self.metrics.clone(),
             contests: Arc::new(Mutex::new(Contests::new(self.settings.patience))),
-            turns: Arc::default(),
+            pens: self.pens.clone(),
         }
     }
 
@@ -251,6 +254,7 @@ impl Work {
             cleanup_deadline: Some(self.settings.cleanup_deadline.to_std()),
             metrics: self.metrics.clone(),
             written: Arc::new(Mutex::new(Written::default())),
+            pens: self.pens.clone(),
             began: Instant::now(),
         }
     }

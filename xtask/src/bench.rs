@@ -6,6 +6,7 @@ mod process;
 mod table;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -36,6 +37,9 @@ pub struct OperatorArguments {
     /// Namespaces that all of it is spread over
     #[arg(long, default_value_t = 20)]
     namespaces: u32,
+    /// An operator to measure instead of the one that is built from here, as images carry it
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
     /// Also measure fleets of a tenth, a quarter and half the size
     #[arg(long)]
     linear: bool,
@@ -56,7 +60,10 @@ impl OperatorArguments {
 pub fn chore(bench: &Bench) -> Result<()> {
     let Bench::Operator(arguments) = bench;
     let size = arguments.size();
-    let program = images::program("operator")?;
+    let program = match &arguments.program {
+        Some(program) => program.clone(),
+        None => images::program("operator")?,
+    };
     let mut smaller = Vec::new();
     if arguments.linear {
         for divisor in [10, 4, 2] {

@@ -60,7 +60,7 @@ impl Cluster {
 
     /// One in which every LogShipping counts as being deleted, because the operator goes.
     pub(crate) fn leaving() -> Self {
-        let cluster = Self::new();
+        let cluster = Self::new(Switch::Off);
         cluster.change(Index::leave);
         cluster
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crds::{LogShipping, LogShippingStatus, names};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource};
 use serde_json::json;
@@ -115,8 +116,13 @@ fn passes(status: &LogShippingStatus) -> bool {
     ready.is_some_and(|ready| passing.iter().any(|reason| reason.as_str() == ready.reason))
 }
 
-/// Writes the status. Fields that are left out vanish, since nobody else owns them.
-pub(crate) async fn write(client: &Client, key: &ShippingKey, status: &LogShippingStatus) -> Result<(), ApplyError> {
+/// Writes the status, and returns the object's metadata as the API server has it then. Fields that are left out vanish,
+/// since nobody else owns them.
+pub(crate) async fn write(
+    client: &Client,
+    key: &ShippingKey,
+    status: &LogShippingStatus,
+) -> Result<ObjectMeta, ApplyError> {
     let api: Api<LogShipping> = Api::namespaced(client.clone(), &key.namespace);
     let body = json!({
         "apiVersion": LogShipping::api_version(&()),
@@ -126,7 +132,9 @@ pub(crate) async fn write(client: &Client, key: &ShippingKey, status: &LogShippi
     });
     let parameters = PatchParams::apply(names::FIELD_MANAGER).force();
     let patched = api.patch_status(&key.name, &parameters, &Patch::Apply(body)).await;
-    patched.map(|_| ()).map_err(|error| ApplyError::of("the status", error))
+    patched
+        .map(|object| object.metadata)
+        .map_err(|error| ApplyError::of("the status", error))
 }
 
 #[cfg(test)]

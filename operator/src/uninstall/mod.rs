@@ -27,6 +27,7 @@ use self::turns::{Turn, Turns};
 use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::observe::{Cluster, TargetKey, watch};
+use crate::pens::Pens;
 use crate::queue::Next;
 use crate::reconcile::Reconciler;
 use crate::report::write::Written;
@@ -93,6 +94,7 @@ fn work(
 ) -> Result<JoinSet<()>, prometheus::Error> {
     let metrics = Metrics::new()?;
     let (events, publishing) = Events::new(client.clone());
+    let pens = Arc::<Pens>::default();
     let reconciler = Reconciler {
         client: client.clone(),
         cluster: cluster.clone(),
@@ -101,6 +103,7 @@ fn work(
         events,
         metrics: metrics.clone(),
         contests: Arc::default(),
+        pens: pens.clone(),
     };
     let reporter = Reporter {
         client,
@@ -110,6 +113,7 @@ fn work(
         cleanup_deadline: None,
         metrics,
         written: Arc::new(Mutex::new(Written::default())),
+        pens,
         began: Instant::now(),
     };
     let mut workers = JoinSet::new();

@@ -126,7 +126,9 @@ impl Bench {
             .map(|request| request.answered);
         requests.append(&mut self.until_quiet()?);
         let changes = owner.read()?;
-        let first = changes.iter().find(|request| request.resource == "logshippings" && request.is_write());
+        let first = changes
+            .iter()
+            .find(|request| request.resource == "logshippings" && request.is_write());
         Ok(Reconfiguration {
             took: between(
                 first.context("nothing was changed")?.answered,
