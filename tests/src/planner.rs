@@ -25,6 +25,7 @@ pub struct Planner<'a> {
     client: Client,
     deployment: String,
     shippings: Vec<Shipping>,
+    settings: Settings,
 }
 
 impl<'a> Planner<'a> {
@@ -37,6 +38,10 @@ impl<'a> Planner<'a> {
             client: connected.unwrap_or_else(|error| panic!("no client: {error}")),
             deployment: deployment.to_owned(),
             shippings: Vec::new(),
+            settings: Settings {
+                sidecar_image: SIDECAR_IMAGE.to_owned(),
+                host_paths: HostPaths::Refused,
+            },
         }
     }
 
@@ -58,6 +63,11 @@ impl<'a> Planner<'a> {
         self.shippings = vec![Shipping { name, verdict }];
     }
 
+    /// Lets logs be read from volumes of the node.
+    pub fn allow_host_paths(&mut self) {
+        self.settings.host_paths = HostPaths::Allowed;
+    }
+
     /// Has no LogShipping select the Deployment.
     pub fn ship_nothing(&mut self) {
         self.shippings.clear();
@@ -65,11 +75,7 @@ impl<'a> Planner<'a> {
 
     /// The plan for what the API server has now.
     pub fn plan(&self) -> Plan {
-        let settings = Settings {
-            sidecar_image: SIDECAR_IMAGE.to_owned(),
-            host_paths: HostPaths::Refused,
-        };
-        plan(&self.observe(), &settings)
+        plan(&self.observe(), &self.settings)
     }
 
     /// Plans and writes, anew as long as somebody else is faster.

@@ -9,4 +9,5 @@ mod removal;
 mod resources;
 mod shrinking;
 mod transitions;
+mod volumes;
 mod why_not;
