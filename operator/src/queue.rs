@@ -1,7 +1,8 @@
 //! What is to be done next: keys that are woken, each waiting at most once and worked on by at most one task.
 //!
 //! A key that is woken while it is worked on is worked on again afterwards, so no change is missed. The queue is bounded
-//! by the number of keys, and waking never blocks. Failures are repeated with [`Backoff`].
+//! by the number of keys, and waking never blocks. Failures are repeated with [`Backoff`]. Waking a key that has failed
+//! shortens its wait to [`AFTER_FAILURE`], never to nothing, so one that changes all the time isn't tried all the time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,6 +16,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
+
+/// How long a key that has failed is left alone though it is woken, where its backoff isn't shorter. Long enough to spare
+/// the API server, short enough for somebody who has just put things right and looks on.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// What follows from having worked on a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +39,8 @@ struct Schedule<K> {
     due: BTreeMap<K, Instant>,
     /// Those that are due and not running, the earliest first.
     order: BTreeSet<(Instant, K)>,
+    /// Those that have failed and are due again, and when they may be taken at the earliest.
+    held: BTreeMap<K, Instant>,
     running: BTreeSet<K>,
 }
 
@@ -42,12 +49,14 @@ impl<K: Ord + Clone> Schedule<K> {
         Self {
             due: BTreeMap::new(),
             order: BTreeSet::new(),
+            held: BTreeMap::new(),
             running: BTreeSet::new(),
         }
     }
 
-    /// The earliest time wins.
+    /// The earliest time wins, but none before the key may be taken.
     fn wake(&mut self, key: K, at: Instant) {
+        let at = self.held.get(&key).map_or(at, |held| at.max(*held));
         let before = self.due.get(&key).copied();
         if before.is_some_and(|before| before <= at) {
             return;
@@ -71,6 +80,7 @@ impl<K: Ord + Clone> Schedule<K> {
         }
         self.order.pop_first();
         self.due.remove(&key);
+        self.held.remove(&key);
         self.running.insert(key.clone());
         Ok(key)
     }
@@ -80,6 +90,17 @@ impl<K: Ord + Clone> Schedule<K> {
         self.running.remove(key);
         if let Some(at) = self.due.get(key) {
             self.order.insert((*at, key.clone()));
+        }
+    }
+
+    /// Due again after `wait`, or after [`AFTER_FAILURE`] if it is woken until then or was while it ran.
+    fn failed(&mut self, key: K, now: Instant, wait: Duration) {
+        let woken = self.due.remove(&key);
+        self.finished(&key);
+        self.held.insert(key.clone(), now + wait.min(AFTER_FAILURE));
+        self.wake(key.clone(), now + wait);
+        if let Some(woken) = woken {
+            self.wake(key, woken);
         }
     }
 }
@@ -169,19 +190,24 @@ impl<K: Ord + Clone + Send + 'static> Queue<K> {
     }
 
     fn finish(&self, key: K, next: Next, backoff: &mut Backoff<K>) {
-        self.schedule().finished(&key);
-        if next != Next::Retry {
-            backoff.succeeded(&key);
-        }
+        let mut schedule = self.schedule();
         match next {
-            // It may have been woken while it ran.
-            Next::Wait => self.changed.notify_one(),
-            Next::After(wait) => self.wake_at(key, Instant::now() + wait),
+            Next::Wait => {
+                backoff.succeeded(&key);
+                schedule.finished(&key);
+            }
+            Next::After(wait) => {
+                backoff.succeeded(&key);
+                schedule.finished(&key);
+                schedule.wake(key, Instant::now() + wait);
+            }
             Next::Retry => {
                 let wait = backoff.failed(key.clone(), random());
-                self.wake_at(key, Instant::now() + wait);
+                schedule.failed(key, Instant::now(), wait);
             }
         }
+        // Whatever came of it: the key may have been woken while it ran.
+        self.changed.notify_one();
     }
 }
 
@@ -266,6 +292,75 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn waking_a_key_that_failed_shortens_its_wait_but_not_to_nothing() {
+        let now = Instant::now();
+        let minute = Duration::from_secs(60);
+        let mut schedule = Schedule::new();
+        for key in ["alone", "woken while it ran", "woken afterwards", "failed once"] {
+            schedule.wake(key, now);
+            assert_eq!(schedule.take(now), Ok(key));
+        }
+        schedule.wake("woken while it ran", now);
+        schedule.failed("alone", now, minute);
+        schedule.failed("woken while it ran", now, minute);
+        schedule.failed("woken afterwards", now, minute);
+        schedule.wake("woken afterwards", now);
+        schedule.failed("failed once", now, AFTER_FAILURE / 10);
+        schedule.wake("failed once", now);
+
+        let expected = [
+            (AFTER_FAILURE / 10, "failed once"),
+            (AFTER_FAILURE, "woken afterwards"),
+            (AFTER_FAILURE, "woken while it ran"),
+            (minute, "alone"),
+        ];
+        let mut before = now;
+        for (wait, key) in expected {
+            let due = now + wait;
+            if before < due {
+                assert_eq!(schedule.take(before), Err(Some(due)), "{key}");
+            }
+            assert_eq!(schedule.take(due), Ok(key));
+            before = due;
+        }
+    }
+
+    #[test]
+    fn a_key_is_held_back_once_per_failure() {
+        let now = Instant::now();
+        let mut schedule = Schedule::new();
+        schedule.wake("a", now);
+        assert_eq!(schedule.take(now), Ok("a"));
+        schedule.failed("a", now, AFTER_FAILURE);
+        let later = now + AFTER_FAILURE;
+        assert_eq!(schedule.take(later), Ok("a"));
+        schedule.finished(&"a");
+        schedule.wake("a", later);
+        assert_eq!(schedule.take(later), Ok("a"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_is_woken_all_the_time_fails_at_the_pace_of_its_backoff() {
+        let queue = Arc::new(Queue::new());
+        let tries = Arc::new(AtomicUsize::new(0));
+        let stop = CancellationToken::new();
+        queue.wake_all(["a"]);
+        let (waker, counter, end) = (queue.clone(), tries.clone(), stop.clone());
+        let working = queue.work(2, &stop, move |key| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            waker.wake_all([key]);
+            async { Next::Retry }
+        });
+        let minute = async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            end.cancel();
+        };
+        tokio::join!(working, minute);
+        let tries = tries.load(Ordering::SeqCst);
+        assert!((20..=40).contains(&tries), "{tries} tries in a minute");
     }
 
     #[tokio::test(start_paused = true)]
