@@ -15,6 +15,9 @@ pub const OPERATOR_NAMESPACE: &str = "logshipping-system";
 /// The clusterIP and port in `examples/server-logs/loki.yaml`.
 pub const STORE: &str = "10.96.100.100:3100";
 
+/// Images of the project.
+const OURS: [&str; 3] = ["operator", "sidecar", "server"];
+
 /// A node with everything installed.
 #[derive(Debug)]
 pub struct Road {
@@ -37,8 +40,18 @@ pub fn file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
+/// A node of one's own with the images of the operator, the sidecar and the demo application; nothing is installed. For
+/// a test that takes the operator away.
+///
+/// # Panics
+/// When something can't be built or doesn't start; the message says what.
+pub fn bare() -> Node {
+    let start = || Ok::<_, anyhow::Error>(cluster::node::start(&images(&OURS)?)?);
+    start().unwrap_or_else(|error| panic!("no node: {error:#}"))
+}
+
 fn build() -> anyhow::Result<Road> {
-    let archives = images()?;
+    let archives = images(&[&OURS[..], &["loki"]].concat())?;
     let node = cluster::node::shared().map_err(|error| anyhow::anyhow!("{error}"))?;
     archives.iter().try_for_each(|archive| node.load_image(archive))?;
     run(node
@@ -71,8 +84,7 @@ fn build() -> anyhow::Result<Road> {
 }
 
 /// Builds the images where they aren't up to date; the chore does nothing where they are.
-fn images() -> anyhow::Result<Vec<PathBuf>> {
-    let names = ["operator", "sidecar", "server", "loki"];
+fn images(names: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
     let folder = file("target/images");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     run(Command::new(cargo)

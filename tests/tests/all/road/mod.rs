@@ -4,3 +4,4 @@ mod application;
 mod change;
 mod example;
 mod survival;
+mod uninstall;
