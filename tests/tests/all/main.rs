@@ -8,6 +8,7 @@
 
 mod chart;
 mod crd;
+mod empty_root;
 mod gitops;
 mod lifecycle;
 mod operator;
