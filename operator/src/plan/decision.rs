@@ -53,6 +53,9 @@ impl Template {
 
 /// Decides.
 pub(super) fn decide(situation: &Situation<'_>, settings: &Settings) -> Decision {
+    if let Some(name) = situation.split.ours.foreign() {
+        return untouched(everyone(situation, &Standing::Failed(reserved_name(name))));
+    }
     if situation.observed.shippings.is_empty() {
         return unwanted(situation);
     }
@@ -204,6 +207,15 @@ fn told(situation: &Situation<'_>, refused: BTreeMap<String, Finding>) -> BTreeM
         .chain(refused)
         .map(|(name, finding)| (name, Standing::Failed(finding)))
         .collect()
+}
+
+fn reserved_name(name: &str) -> Finding {
+    Finding {
+        reason: Reason::Conflict,
+        message: format!(
+            "the pod template has {name:?}, a name that is reserved for what the operator adds: rename it"
+        ),
+    }
 }
 
 fn foreign_config_map(deployment: &str) -> Finding {

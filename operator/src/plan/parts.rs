@@ -84,6 +84,14 @@ impl Parts {
         self.annotations.get(names::POD_SHAPE).map(String::as_str)
     }
 
+    /// Something under a reserved name in a template that carries neither of our marks: somebody else put it there.
+    pub(super) fn foreign(&self) -> Option<&str> {
+        let is_marked = self.shape().is_some() || !self.labels.is_empty();
+        let containers = self.sidecar.values().map(|container| &container.name);
+        let mut names = containers.chain(self.volumes.keys()).filter(|_| !is_marked);
+        names.next().map(String::as_str)
+    }
+
     /// Hash of everything here; the same for parts that are [`Comparable::same_as`] each other.
     pub(super) fn hash(&self) -> String {
         let parts = self.clone().normalised();

@@ -210,3 +210,32 @@ fn a_pipeline_that_only_holds_what_it_has_follows_the_owners_new_volume() {
         );
     }
 }
+
+#[test]
+fn what_an_owner_has_under_a_reserved_name_is_never_taken_away() {
+    let owner = owner(
+        1,
+        "",
+        "{name: logshipping-logs-mine, mountPath: /logs}",
+        "- {name: logshipping-logs-mine, persistentVolumeClaim: {claimName: mine}}",
+    );
+    for shippings in [
+        vec![shipping("logs", &spec("{name: a, paths: [/logs/*.log]}"))],
+        Vec::new(),
+    ] {
+        let selected = !shippings.is_empty();
+        let plan = reconcile(&mut observed(&owner, shippings));
+        assert_eq!((&plan.patch, &plan.config_map), (&None, &None));
+        if selected {
+            let Standing::Failed(finding) = &plan.state.shippings["logs"].standing else {
+                panic!("{plan:?}")
+            };
+            assert_eq!(finding.reason, crds::conditions::Reason::Conflict);
+            assert!(
+                finding.message.contains("\"logshipping-logs-mine\""),
+                "{}",
+                finding.message
+            );
+        }
+    }
+}
