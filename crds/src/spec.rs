@@ -181,7 +181,7 @@ pub enum DeletionPolicy {
 ])))]
 pub struct Volume {
     /// `Auto` uses a volume that the application has mounted at the directory of the logs, else adds an emptyDir there.
-    /// `ExistingOnly` never adds one.
+    /// The emptyDir hides what the image has in that directory. `ExistingOnly` never adds one.
     #[serde(default)]
     pub policy: VolumePolicy,
     /// Size limit of the emptyDir that is added, in bytes or as a quantity. Default: none. Exceeding it makes the

@@ -18,13 +18,13 @@ pub struct Source {
     #[cfg_attr(feature = "schema", schemars(length(max = 63), extend("x-kubernetes-validations" = rules::text(&form::NAME))))]
     pub name: String,
     /// Container that writes the files. Default: the one that the annotation
-    /// `kubectl.kubernetes.io/default-container` of the pod template names, else the first container of the owner.
+    /// `kubectl.kubernetes.io/default-container` of the pod template names, else the first container of the owner. May also be a native sidecar of the owner's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(length(max = 63), extend("x-kubernetes-validations" = rules::container())))]
     pub container: Option<String>,
     /// Absolute globs of the files to read, as the application sees them: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for
     /// directories at any depth. The part before the first glob character is the directory that is shared with the
-    /// sidecar. Example: `["/var/log/app/*.log"]`.
+    /// sidecar; a directory of the system never is. Example: `["/var/log/app/*.log"]`.
     #[cfg_attr(
         feature = "schema",
         schemars(
