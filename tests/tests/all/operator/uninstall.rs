@@ -246,3 +246,29 @@ fn without_an_operator_or_anything_to_revert_it_succeeds_at_once() {
     assert!(output.status.success(), "{}", said(&output));
     assert!(said(&output).contains("Nothing is left."));
 }
+
+#[test]
+fn a_job_that_has_failed_is_started_again_by_hand_with_replace() {
+    let home = Namespace::create(in_process::control_plane(), "by-hand");
+    let rendered = chart::helm()
+        .args(["template", RELEASE])
+        .arg(chart::folder())
+        .args(["--namespace", home.name(), "--show-only", "templates/uninstall.yaml"])
+        .args(["--set", &format!("namespaces={{{}}}", home.name())])
+        .output()
+        .unwrap();
+    let manifest = String::from_utf8(rendered.stdout).unwrap();
+    let job = || text(&home.get("job", UNINSTALLER).unwrap()["metadata"]["uid"]);
+    let replace = || home.feed(&["replace", "--force", "--filename=-"], &manifest).unwrap();
+
+    replace();
+    let first = job();
+    home.apply(&manifest);
+    assert_eq!(job(), first, "applying starts nothing");
+    replace();
+    assert_ne!(job(), first);
+    home.feed(&["delete", "--filename=-"], &manifest).unwrap();
+    for kind in ["job", "serviceaccount", "role", "rolebinding"] {
+        assert_eq!(home.get(kind, UNINSTALLER), None);
+    }
+}
