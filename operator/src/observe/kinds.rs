@@ -1,101 +1,23 @@
-//! What a change of an object means, kind by kind: plain functions from an event to the keys that have to look again.
+//! What each kind of object that is watched means to the index: which keys have to look again when one of them changes.
 //!
-//! Deletes are seen, also those that happened while a watch was interrupted: after a relist, what wasn't listed is gone.
 //! An object that can't be read doesn't stop the others: of a LogShipping that is told in its status, of anything else
-//! what was known before stays.
+//! what was known before stays. How events become calls of these is in [`super::event`].
 
 use std::collections::BTreeSet;
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use crds::LogShipping;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::runtime::watcher::Event;
 
+use super::event::Watched;
 use super::index::{ConfigMapEntry, Index, ReplicaSetEntry, Stay, Wakes, labels};
-use super::key::{ConfigMapKey, Namespaced, PodKey, ReplicaSetKey, ShippingKey, TargetKey};
+use super::key::{ConfigMapKey, PodKey, ReplicaSetKey, ShippingKey, TargetKey};
 use super::pod::SidecarPod;
 use super::shipping::{ShippingEntry, ShippingLife};
-
-/// A kind of object that is watched.
-pub(crate) trait Watched {
-    /// As the API server sends it.
-    type Raw: Resource<DynamicType = ()>;
-    type Object;
-    type Key: Namespaced + Clone + fmt::Display + Debug + Send + 'static;
-
-    /// The object, or why it can't be read.
-    fn read(raw: Self::Raw) -> Result<Self::Object, String>;
-    fn put(index: &mut Index, key: Self::Key, object: Self::Object) -> Wakes;
-    fn remove(index: &mut Index, key: &Self::Key) -> Wakes;
-    fn keys(index: &Index) -> impl Iterator<Item = &Self::Key>;
-}
-
-/// The memory of one watch: what a relist that is under way has listed so far.
-#[derive(Debug)]
-pub(crate) struct Relist<K> {
-    /// The only namespace of the watch; none for all.
-    namespace: Option<String>,
-    listed: BTreeSet<K>,
-}
-
-impl<K> Relist<K> {
-    pub(crate) const fn new(namespace: Option<String>) -> Self {
-        Self {
-            namespace,
-            listed: BTreeSet::new(),
-        }
-    }
-}
-
-/// Takes an event in.
-pub(crate) fn on_event<W: Watched>(index: &mut Index, relist: &mut Relist<W::Key>, event: Event<W::Raw>) -> Wakes {
-    match event {
-        Event::Apply(raw) => take::<W>(index, W::Key::of(raw.meta()), raw),
-        Event::Delete(raw) => W::remove(index, &W::Key::of(raw.meta())),
-        Event::Init => {
-            relist.listed.clear();
-            Wakes::default()
-        }
-        Event::InitApply(raw) => {
-            let key = W::Key::of(raw.meta());
-            relist.listed.insert(key.clone());
-            take::<W>(index, key, raw)
-        }
-        Event::InitDone => {
-            let listed = std::mem::take(&mut relist.listed);
-            let in_scope = |key: &W::Key| relist.namespace.as_ref().is_none_or(|only| key.namespace() == only);
-            let gone = W::keys(index).filter(|key| in_scope(key) && !listed.contains(key));
-            let gone: Vec<_> = gone.cloned().collect();
-            gone.iter()
-                .fold(Wakes::default(), |wakes, key| wakes.and(W::remove(index, key)))
-        }
-    }
-}
-
-fn take<W: Watched>(index: &mut Index, key: W::Key, raw: W::Raw) -> Wakes {
-    match W::read(raw) {
-        Ok(object) => W::put(index, key, object),
-        Err(error) => {
-            let kind = W::Raw::kind(&());
-            tracing::warn!(%kind, %key, error, "an object can't be read; it is left as it is");
-            Wakes::default()
-        }
-    }
-}
-
-impl Wakes {
-    fn and(mut self, mut other: Self) -> Self {
-        self.targets.append(&mut other.targets);
-        self.shippings.append(&mut other.shippings);
-        self.pods.append(&mut other.pods);
-        self
-    }
-}
 
 /// LogShippings.
 #[derive(Debug)]

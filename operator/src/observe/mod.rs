@@ -2,6 +2,7 @@
 //!
 //! No decision is taken here. The fan-out is our own, not kube's shared streams, because those don't dispatch deletes.
 
+mod event;
 mod index;
 mod key;
 mod kinds;
@@ -20,7 +21,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
 
-use self::kinds::{ConfigMaps, Deployments, Watched};
+use self::event::Watched;
+use self::kinds::{ConfigMaps, Deployments};
 
 pub(crate) use self::index::{Index, Wakes};
 use self::key::{ConfigMapKey, Namespaced as _};

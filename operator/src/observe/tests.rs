@@ -5,9 +5,10 @@ use std::error::Error;
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
+use super::event::{Relist, Watched, on_event};
 use super::index::{Index, Wakes};
 use super::key::{PodKey, ShippingKey, TargetKey};
-use super::kinds::{ConfigMaps, Deployments, Pods, Relist, ReplicaSets, Shippings, Watched, on_event};
+use super::kinds::{ConfigMaps, Deployments, Pods, ReplicaSets, Shippings};
 use crate::plan::TargetState;
 use crate::poll::Sighting;
 use crate::settings::Switch;

@@ -1,5 +1,5 @@
 //! The watches: from the API server into the index, and from there to the queues. This file is all of the shell around
-//! [`super::kinds::on_event`].
+//! [`super::event::on_event`].
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
-use super::kinds::{ConfigMaps, Deployments, Pods, Relist, ReplicaSets, Shippings, Watched, on_event};
+use super::event::{Relist, Watched, on_event};
+use super::kinds::{ConfigMaps, Deployments, Pods, ReplicaSets, Shippings};
 use crate::client::WATCH_SECONDS;
 
 /// Objects in one answer to a list. A page is in memory twice, as text and as objects, several pages of different kinds are at

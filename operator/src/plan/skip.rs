@@ -4,6 +4,7 @@ use crds::conditions::Reason;
 use crds::names;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::state::Finding;
 
@@ -24,53 +25,65 @@ pub(super) enum Existing {
 
 /// Why nothing of ours belongs into this Deployment.
 pub(super) fn skip(deployment: &Deployment) -> Option<Skip> {
-    let metadata = &deployment.metadata;
     let spec = deployment.spec.as_ref();
     let pod = spec.and_then(|spec| spec.template.spec.as_ref());
+    whose_it_is(&deployment.metadata).or_else(|| where_it_runs(pod?))
+}
+
+fn left_alone(reason: Reason, sidecar: Existing, message: impl Into<String>) -> Skip {
+    let message = message.into();
+    Skip {
+        finding: Finding { reason, message },
+        sidecar,
+    }
+}
+
+fn whose_it_is(metadata: &ObjectMeta) -> Option<Skip> {
     let annotation = metadata.annotations.as_ref().and_then(|map| map.get(names::INJECT));
     let controller = metadata
         .owner_references
         .iter()
         .flatten()
         .find(|owner| owner.controller == Some(true));
-    let skip = |reason, sidecar, message: &str| {
-        let message = message.to_owned();
-        Some(Skip {
-            finding: Finding { reason, message },
-            sidecar,
-        })
-    };
     if metadata.deletion_timestamp.is_some() {
-        return skip(Reason::BeingDeleted, Existing::Stays, "the Deployment is being deleted");
+        return Some(left_alone(
+            Reason::BeingDeleted,
+            Existing::Stays,
+            "the Deployment is being deleted",
+        ));
     }
     if metadata.namespace.as_deref() == Some("kube-system") {
         let message = "Deployments in kube-system are never changed";
-        return skip(Reason::SystemNamespace, Existing::Stays, message);
+        return Some(left_alone(Reason::SystemNamespace, Existing::Stays, message));
     }
     if annotation.is_some_and(|value| value == "false") {
         let message = format!(
             "annotation {}: \"false\" on the Deployment keeps the sidecar out; remove it to have its logs shipped",
             names::INJECT
         );
-        return skip(Reason::OptedOut, Existing::Goes, &message);
+        return Some(left_alone(Reason::OptedOut, Existing::Goes, message));
     }
     if let Some(owner) = controller {
         let message = format!(
             "{} {} controls the Deployment and would undo any change: ship from what it creates, or select another Deployment",
             owner.kind, owner.name
         );
-        return skip(Reason::OwnedByController, Existing::Stays, &message);
+        return Some(left_alone(Reason::OwnedByController, Existing::Stays, message));
     }
-    if pod.is_some_and(is_windows) {
-        return skip(
+    None
+}
+
+fn where_it_runs(pod: &PodSpec) -> Option<Skip> {
+    if is_windows(pod) {
+        return Some(left_alone(
             Reason::Windows,
             Existing::Goes,
             "its pods run on Windows, where the sidecar can't run",
-        );
+        ));
     }
-    if pod.and_then(|pod| pod.host_network) == Some(true) {
+    if pod.host_network == Some(true) {
         let message = "its pods use the host's network, where the sidecar's port would be the host's: switch hostNetwork off, or collect on the node";
-        return skip(Reason::HostNetwork, Existing::Goes, message);
+        return Some(left_alone(Reason::HostNetwork, Existing::Goes, message));
     }
     None
 }
