@@ -5,6 +5,7 @@
 //! * a changed item is deleted and added in the same list, since a merge never shrinks an item: an environment
 //!   variable, limit or mount that is left out would stay;
 //! * `$patch: replace` is never used: on one item it wipes the whole list, the owner's items included;
+//! * a label that the Deployment's own selector needs is never removed, since every such patch is refused;
 //! * a list of containers or volumes is sent with `$setElementOrder`, since a merge puts new items first;
 //! * a difference in order alone is never a reason to patch.
 
@@ -23,7 +24,7 @@ use super::parts::{List, MountPoint, Parts};
 pub(super) fn diff(deployment: &Deployment, ours: &Parts, desired: &Parts) -> Option<Value> {
     let live_spec = live_pod_spec(&deployment.spec.as_ref()?.template);
     let template = object([
-        ("metadata", template_metadata(ours, desired)),
+        ("metadata", template_metadata(deployment, ours, desired)),
         ("spec", pod_spec(&live_spec, ours, desired)),
     ]);
     let labels = deployment_labels(deployment, desired);
@@ -69,11 +70,25 @@ fn deployment_labels(deployment: &Deployment, desired: &Parts) -> Option<Value> 
     }
 }
 
-fn template_metadata(ours: &Parts, desired: &Parts) -> Option<Value> {
+fn template_metadata(deployment: &Deployment, ours: &Parts, desired: &Parts) -> Option<Value> {
+    let mut removable = ours.labels.clone();
+    removable.retain(|key, _| desired.labels.contains_key(key) || !is_selected_by(deployment, key));
     object([
-        ("labels", entries(&ours.labels, &desired.labels)),
+        ("labels", entries(&removable, &desired.labels)),
         ("annotations", entries(&ours.annotations, &desired.annotations)),
     ])
+}
+
+/// Whether the Deployment's own selector needs the label. It can't change, so the server refuses every template without
+/// it.
+fn is_selected_by(deployment: &Deployment, label: &str) -> bool {
+    let Some(selector) = deployment.spec.as_ref().map(|spec| &spec.selector) else {
+        return false;
+    };
+    let mut expressions = selector.match_expressions.iter().flatten();
+    selector.match_labels.iter().flatten().any(|(key, _)| key == label)
+        || expressions
+            .any(|expression| expression.key == label && ["In", "Exists"].contains(&expression.operator.as_str()))
 }
 
 fn entries(ours: &BTreeMap<String, String>, desired: &BTreeMap<String, String>) -> Option<Value> {

@@ -300,3 +300,31 @@ fn a_stripped_restart_policy_halts_until_the_placement_changes() {
     )];
     assert_eq!(reconcile(&mut world).patch.unwrap().action, Action::Update);
 }
+
+#[test]
+fn a_label_that_the_owner_selects_by_stays_when_everything_else_goes() {
+    let label = format!("{}: 'true'", names::SIDECAR_LABEL);
+    let expression = format!("{{key: {}, operator: Exists}}", names::SIDECAR_LABEL);
+    for selector in [
+        format!("{{matchLabels: {{app: server, {label}}}}}"),
+        format!("{{matchLabels: {{app: server}}, matchExpressions: [{expression}]}}"),
+    ] {
+        let owner = OWNER
+            .replace(
+                "selector: {matchLabels: {app: server}}",
+                &format!("selector: {selector}"),
+            )
+            .replace(
+                "labels: {app: server, app.",
+                &format!("labels: {{app: server, {label}, app."),
+            );
+        let mut world = observed(&owner, vec![shipping("logs", SIMPLE)]);
+        let before = template(&world);
+        reconcile(&mut world);
+        assert_ne!(template(&world), before, "{selector}");
+        world.shippings.clear();
+        reconcile(&mut world);
+        assert_eq!(template(&world), before, "{selector}");
+        assert_eq!(reconcile(&mut world).patch, None, "{selector}");
+    }
+}
