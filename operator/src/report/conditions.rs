@@ -278,12 +278,11 @@ fn ready(summed: &Summed<'_>, accepted: &Said, injected: &Said, loaded: Option<&
         .flatten()
         .find(holds);
     match held {
-        None => Said {
-            condition: ConditionType::Ready,
-            truth: Truth::True,
-            reason: Reason::Healthy,
-            message: "everything is as the specification wants it".to_owned(),
-        },
+        None => say(
+            ConditionType::Ready,
+            Reason::Healthy,
+            "everything is as the specification wants it",
+        ),
         Some(said) => Said {
             condition: ConditionType::Ready,
             truth: said.truth,

@@ -1,4 +1,7 @@
-//! Conditions and their reasons: the one table that says which reason means what. Code, tests and docs read it.
+//! Conditions and their reasons: the one table that says which reason is True, False or Unknown in which condition. Code,
+//! tests and docs read it; what a reason means to people stands in [`meaning`].
+
+pub mod meaning;
 
 use std::fmt;
 
@@ -93,7 +96,8 @@ impl ConditionType {
     }
 }
 
-/// What each reason says about each condition. `Ready` and the worst targets take over the reasons of the others.
+/// What each reason says about each condition. Unless it is `Healthy`, `Ready` takes over reason and status of the condition
+/// that holds it back; the worst targets take over reasons, too, and have some of their own that stand in no condition.
 pub const TABLE: &[(ConditionType, Reason, Truth)] = &[
     (ConditionType::Accepted, Reason::Valid, Truth::True),
     (ConditionType::Accepted, Reason::InvalidSpec, Truth::False),
@@ -121,6 +125,7 @@ pub const TABLE: &[(ConditionType, Reason, Truth)] = &[
     (ConditionType::Delivering, Reason::SidecarFailing, Truth::False),
     (ConditionType::Delivering, Reason::NotObserved, Truth::Unknown),
     (ConditionType::Delivering, Reason::NoSidecars, Truth::Unknown),
+    (ConditionType::Ready, Reason::Healthy, Truth::True),
     (ConditionType::Reconciling, Reason::RollingOut, Truth::True),
     (ConditionType::Reconciling, Reason::Reloading, Truth::True),
     (ConditionType::Reconciling, Reason::Soaking, Truth::True),
