@@ -19,7 +19,7 @@ use crate::pens::Pens;
 use crate::plan::{self, DeploymentPatch, Finding, Plan, Standing, TargetState, plan};
 use crate::queue::{Next, random};
 use crate::settings::Switch;
-use crate::transition::{Said, transitions};
+use crate::transition::{Said, is_known, is_listed, transitions};
 
 /// Everything is looked at again after this time, whatever the watches say.
 const RESYNC: Duration = Duration::from_secs(600);
@@ -238,11 +238,24 @@ impl Reconciler {
     }
 
     fn remember(&self, target: &TargetKey, deployment: &Deployment, state: TargetState) {
-        let before = self.cluster.index().state(target).cloned().unwrap_or_default();
-        for transition in transitions(&before, &state) {
+        for transition in self.news(target, &state) {
             self.tell(deployment, transition);
         }
         self.cluster.change(|index| index.set_state(target, Some(state)));
+    }
+
+    /// Since the start only what was seen is known; before that it is what the status says.
+    fn news(&self, target: &TargetKey, state: &TargetState) -> Vec<Said> {
+        let index = self.cluster.index();
+        let before = index.state(target);
+        let left_behind = |name: &str, finding: &Finding| {
+            let entry = index.shipping(&ShippingKey::new(&target.namespace, name));
+            let status = entry.and_then(|entry| entry.status.as_ref());
+            status.is_some_and(|status| is_listed(status, &target.name, finding))
+        };
+        transitions(state, |name, finding| {
+            before.map_or_else(|| left_behind(name, finding), |before| is_known(before, name, finding))
+        })
     }
 
     fn tell(&self, deployment: &Deployment, said: Said) {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::in_process::{self, Operator};
 use tests::wait;
 use tests::wire::Wire;
@@ -50,6 +50,36 @@ fn a_deployment_that_opted_out_is_skipped_and_named() {
         status["worst"][0]["reason"] == "OptedOut"
     });
     assert_eq!(shop.template(), template);
+}
+
+#[test]
+fn what_was_told_is_not_told_again_after_a_restart() {
+    let shop = Shop::open("told-once");
+    let operator = Operator::start(&shop.namespace);
+    shop.namespace.apply(DEPLOYMENT);
+    shop.namespace
+        .run(&["annotate", "deployment", "server", "logshipping.dev/inject=false"]);
+    shop.namespace.apply(LOG_SHIPPING);
+    let status = || shop.namespace.get("logshipping", "logs").unwrap()["status"].take();
+    wait::until_is("it is listed", PATIENCE, status, |status| {
+        status["worst"][0]["reason"] == "OptedOut"
+    });
+    shop.await_event("Skipped", "Deployment");
+    operator.stop();
+
+    let _operator = Operator::start(&shop.namespace);
+    // Its name is the later one, and so is its event.
+    shop.namespace
+        .apply(&LOG_SHIPPING.replace("name: logs", "name: traces"));
+    let told = |name: &str| {
+        let events = shop.namespace.list("events.events.k8s.io", "");
+        let of = |event: &&Value| event["reason"] == "Skipped" && event["regarding"]["name"] == name;
+        events.iter().filter(of).count()
+    };
+    wait::until("the other one is told", PATIENCE, || {
+        (told("traces") == 1).then_some(())
+    });
+    assert_eq!(told("logs"), 1);
 }
 
 #[test]
