@@ -14,6 +14,8 @@ use tokio::time::Instant;
 
 use crds::names;
 
+use crate::words;
+
 const QUEUE: usize = 256;
 /// What may be said about one object in a burst and after it; the numbers of client-go.
 const BURST: u32 = 25;
@@ -108,7 +110,7 @@ async fn publish(client: Client, mut notices: mpsc::Receiver<Notice>) {
         let event = Event {
             type_: reason.kind(),
             reason: reason.as_str().to_owned(),
-            note: Some(message),
+            note: Some(words::message(&message)),
             action: reason.action().to_owned(),
             secondary: related,
         };

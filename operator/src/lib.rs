@@ -28,6 +28,7 @@ mod sweep;
 mod transition;
 pub mod uninstall;
 pub mod validate;
+mod words;
 
 pub use contest::Patience;
 pub use leader::LeaseLost;

@@ -11,6 +11,7 @@ use pipeline::report::{
 };
 
 use super::PollError;
+use crate::words::visible;
 
 /// Strings of sidecars are cut to this many characters.
 const MAX_TEXT: usize = 256;
@@ -219,10 +220,7 @@ fn strip_file(file: &Unreadable) -> Unreadable {
 
 /// Cuts, and takes out what could draw on a terminal.
 fn strip(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_TEXT)
-        .collect()
+    text.chars().map(visible).take(MAX_TEXT).collect()
 }
 
 #[cfg(test)]

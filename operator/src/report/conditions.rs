@@ -7,9 +7,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use pipeline::validate;
 
 use super::pods::PodHealth;
-use super::{Effect, Overview, Said, Stand, Summed, TargetView, cut, number, rank};
+use super::{Effect, Overview, Said, Stand, Summed, TargetView, number, rank};
 use crate::plan::Finding;
 use crate::settings::Switch;
+use crate::words;
 
 /// After this time a sidecar that can't be asked doesn't hold back `Ready` any more: a NetworkPolicy must not fail a
 /// GitOps sync.
@@ -58,7 +59,7 @@ fn finish(summed: &Summed<'_>, said: &Said) -> Condition {
         type_: said.condition.as_str().to_owned(),
         status: said.truth.as_str().to_owned(),
         reason: said.reason.to_string(),
-        message: cut(&said.message),
+        message: words::message(&said.message),
         observed_generation: summed.overview.generation,
         last_transition_time: same.map_or_else(
             || Time(super::seconds(summed.now)),
@@ -326,7 +327,7 @@ pub(super) fn block(status: &mut LogShippingStatus, message: &str, now: Timestam
         type_: kind.to_owned(),
         status: truth.as_str().to_owned(),
         reason: reason.to_string(),
-        message: cut(&message),
+        message: words::message(&message),
         observed_generation: status.observed_generation,
         last_transition_time: before.map_or_else(|| Time(super::seconds(now)), |before| before.last_transition_time),
     });

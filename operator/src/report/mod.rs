@@ -25,9 +25,7 @@ pub(crate) use self::overview::{Effect, Overview, PodView, Stand, TargetView};
 use self::pods::PodHealth;
 use crate::plan::Finding;
 use crate::settings::Switch;
-
-/// How long a message may be.
-const MAX_MESSAGE: usize = 1024;
+use crate::words;
 
 /// What is said about a LogShipping, and whether the passing of time alone will change it.
 #[derive(Debug)]
@@ -198,7 +196,7 @@ fn destinations(summed: &Summed<'_>) -> Vec<DestinationStatus> {
             name: name.clone(),
             delivering: number(delivering),
             reason: reason.to_string(),
-            message: cut(&message),
+            message: words::message(&message),
         }
     });
     rows.collect()
@@ -229,7 +227,7 @@ fn worst(summed: &Summed<'_>) -> Vec<WorstTarget> {
             },
             since: same.map_or_else(|| seconds(summed.now).to_string(), |old| old.since.clone()),
             reason,
-            message: cut(&finding.message),
+            message: words::message(&finding.message),
         }
     });
     rows.collect()
@@ -245,13 +243,6 @@ fn worst_of(summed: &Summed<'_>, target: &TargetView<'_>) -> Option<Finding> {
 /// As Kubernetes writes times.
 fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
-}
-
-fn cut(message: &str) -> String {
-    match message.char_indices().nth(MAX_MESSAGE) {
-        Some((end, _)) => format!("{}…", &message[..end]),
-        None => message.to_owned(),
-    }
 }
 
 impl Summed<'_> {
