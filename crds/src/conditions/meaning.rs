@@ -242,6 +242,11 @@ impl Reason {
         self.entry().map_or("", |(_, _, advice)| advice)
     }
 
+    /// Whether nothing gives it in this version.
+    pub fn is_reserved(self) -> bool {
+        RESERVED.contains(&self)
+    }
+
     fn entry(self) -> Option<&'static (Self, &'static str, &'static str)> {
         MEANINGS.iter().find(|(reason, _, _)| *reason == self)
     }
@@ -261,7 +266,7 @@ pub fn markdown() -> String {
     let rows = Reason::ALL.iter().map(|reason| {
         let conditions = match reason.conditions() {
             none if none.is_empty() => "one Deployment".to_owned(),
-            some if RESERVED.contains(reason) => format!("{some} (reserved)"),
+            some if reason.is_reserved() => format!("{some} (reserved)"),
             some => some,
         };
         format!(

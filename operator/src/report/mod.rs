@@ -121,15 +121,19 @@ fn share(part: i32, of: i32) -> String {
     format!("{part}/{of}")
 }
 
-/// The revision of the spec, or of the last good one where the spec is not usable.
+/// The revision that is being rolled out or is everywhere. Where the spec can't be used, or all that is new waits, it is the
+/// one that Deployments still carry.
 fn revision(overview: &Overview<'_>) -> Option<String> {
-    match overview.verdict {
-        Ok(accepted) => Some(accepted.revision.clone()),
-        Err(_) => overview
-            .targets
-            .iter()
-            .find_map(|target| target.revision.map(str::to_owned)),
-    }
+    let mut carried = overview.targets.iter().filter_map(|target| target.revision);
+    let accepted = overview.verdict.as_ref().ok();
+    let wanted = accepted.map(|accepted| accepted.revision.as_str());
+    let is_carried = carried.clone().any(|revision| Some(revision) == wanted);
+    let waits = overview
+        .targets
+        .iter()
+        .any(|target| matches!(target.stand, Stand::Waits(..)));
+    let rolled_out = wanted.filter(|_| is_carried || !waits);
+    rolled_out.or_else(|| carried.next()).map(str::to_owned)
 }
 
 fn count_targets(overview: &Overview<'_>) -> TargetCounts {

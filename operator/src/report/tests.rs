@@ -1,5 +1,7 @@
 //! What is said about a LogShipping, in the words that users read.
 
+mod messages;
+
 use std::error::Error;
 
 use crds::LogShipping;
