@@ -95,7 +95,7 @@ fn who_may_not_patch_deployments_may_not_write_log_shippings() {
         let arguments = patch(&body.to_string());
         person.kubectl(&arguments.each_ref().map(String::as_str), "")
     };
-    let other_files = json!({"spec": {"sources": [{"name": "access", "paths": ["/etc/other.log"]}]}});
+    let other_files = json!({"spec": {"sources": [{"name": "access", "paths": ["/var/log/other.log"]}]}});
     let pinned = json!({"metadata": {"annotations": {"logshipping.dev/pin-revision": "logs-0"}}});
     for change in [&other_files, &pinned] {
         let answer = ask(&outsider, change.clone());
