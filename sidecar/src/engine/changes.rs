@@ -241,7 +241,7 @@ impl Engine {
             .flat_map(|running| &running.lanes)
             .filter_map(|lane| lane.settled_to(id));
         if settled.min() == Some(0)
-            && let Some(end) = super::open_batch::end_of_hole(file, 0)
+            && let Some(end) = super::content::end_of_hole(file, 0)
         {
             self.lanes_mut().for_each(|lane| lane.skip_hole(id, end));
         }

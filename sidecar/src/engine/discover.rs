@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -15,38 +14,16 @@ use crate::reading::watcher::WatchId;
 use super::Engine;
 use super::clock::Now;
 use super::files::{FileId, HEAD};
-use super::source::{SourceId, Tail, Walked, identity};
+use super::source::{Tail, Walked, identity};
 use super::start::{self, Start};
 
 /// More files than that are reported, not tailed.
 const MAX_FILES: usize = 50_000;
-/// How often a copy that may be under way is looked at.
-const SUSPECT_LOOK: Duration = Duration::from_millis(100);
-/// A copy that doesn't grow for so long is a file of its own.
-const SUSPECT_PATIENCE: Duration = Duration::from_secs(2);
-/// The same for one with so few bytes that they tell little.
-const SHORT_PATIENCE: Duration = Duration::from_millis(200);
-/// A file that goes on growing isn't held back longer.
-const SUSPECT_AT_LAST: Duration = Duration::from_secs(10);
-
 /// Which source of which pipeline.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At {
     pub(super) running: usize,
     pub(super) source: usize,
-}
-
-/// A new file that begins like a known one and is shorter: the copy of a copytruncate, or another file.
-#[derive(Debug)]
-pub(crate) struct Suspect {
-    source: SourceId,
-    entry: Entry,
-    size: u64,
-    /// If it doesn't grow.
-    until: Instant,
-    /// In any case.
-    at_last: Instant,
-    pub(super) look_at: Instant,
 }
 
 /// Why a file is read.
@@ -59,13 +36,13 @@ pub(super) enum Ground {
 
 /// Whether a suspicion holds a file back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Caution {
+pub(super) enum Caution {
     Wait,
     Decide,
 }
 
 impl Engine {
-    fn sources(&self) -> Vec<At> {
+    pub(super) fn sources(&self) -> Vec<At> {
         let each = |(running, known): (usize, &super::Running)| {
             (0..known.sources.len())
                 .map(move |source| At { running, source })
@@ -179,7 +156,7 @@ impl Engine {
     }
 
     /// Makes an open file one of the source's.
-    fn adopt(&mut self, at: At, entry: &Entry, opened: Opened, caution: Caution, now: Now) {
+    pub(super) fn adopt(&mut self, at: At, entry: &Entry, opened: Opened, caution: Caution, now: Now) {
         let Opened { fd, facts, resolved } = opened;
         let id = if let Some(id) = self.files.find(facts.id) {
             self.reopen(id, fd, &facts);
@@ -193,7 +170,7 @@ impl Engine {
             if caution == Caution::Wait
                 && let Some(patience) = self.suspicion(at, &head, facts.size)
             {
-                return self.suspect(at, entry, (facts.size, patience), now);
+                return self.suspect(at, entry, (Opened { fd, facts, resolved }, patience), now);
             }
             self.files.insert(fd, &facts, head, now)
         };
@@ -299,76 +276,6 @@ impl Engine {
             self.adopt(at, &entry, opened, Caution::Decide, now);
         }
         found
-    }
-
-    /// How long a file may be held back because it may become a copy of another.
-    fn suspicion(&self, at: At, head: &[u8], size: u64) -> Option<Duration> {
-        let running = &self.running[at.running];
-        let source = running.sources[at.source].id;
-        let is_suspicious = running
-            .lanes
-            .iter()
-            .any(|lane| start::may_become_copy(lane, source, &self.files, head, size));
-        // A short beginning that is the same by chance costs little; nothing at all costs nothing.
-        let is_short = (1..start::LEAST_HEAD as u64).contains(&size);
-        is_suspicious.then_some(if is_short { SHORT_PATIENCE } else { SUSPECT_PATIENCE })
-    }
-
-    fn suspect(&mut self, at: At, entry: &Entry, (size, patience): (u64, Duration), now: Now) {
-        let source = self.running[at.running].sources[at.source].id;
-        if let Some(known) = self
-            .suspects
-            .iter_mut()
-            .find(|known| known.source == source && known.entry.path == entry.path)
-        {
-            if known.size != size {
-                (known.size, known.until) = (size, (now.instant + patience).min(known.at_last));
-            }
-            return;
-        }
-        self.suspects.push(Suspect {
-            source,
-            entry: entry.clone(),
-            size,
-            until: now.instant + patience,
-            at_last: now.instant + SUSPECT_AT_LAST,
-            look_at: now.instant + SUSPECT_LOOK,
-        });
-    }
-
-    /// Decides on files that were held back.
-    pub(super) fn look_at_suspects(&mut self, now: Now) {
-        let draining = self.draining.is_some();
-        let mut due = Vec::new();
-        for suspect in self
-            .suspects
-            .iter_mut()
-            .filter(|suspect| now.instant >= suspect.look_at || draining)
-        {
-            suspect.look_at = now.instant + SUSPECT_LOOK;
-            let decide = now.instant >= suspect.until || draining;
-            let caution = if decide { Caution::Decide } else { Caution::Wait };
-            due.push((suspect.source, suspect.entry.clone(), caution));
-        }
-        for (source, entry, caution) in due {
-            let at = self
-                .sources()
-                .into_iter()
-                .find(|at| self.running[at.running].sources[at.source].id == source);
-            if let Some(at) = at {
-                self.take_in_file(at, &entry, &BTreeMap::new(), caution, now);
-            }
-            if at.is_none() || caution == Caution::Decide || self.names_file(&entry) {
-                self.suspects
-                    .retain(|suspect| suspect.source != source || suspect.entry.path != entry.path);
-            }
-        }
-    }
-
-    fn names_file(&self, entry: &Entry) -> bool {
-        entry
-            .watch
-            .is_some_and(|watch| self.names.contains_key(&(watch, entry.name.clone())))
     }
 }
 

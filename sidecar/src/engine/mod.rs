@@ -13,6 +13,7 @@
 pub(crate) mod account;
 mod changes;
 mod clock;
+mod content;
 mod cursor;
 mod descriptors;
 mod discover;
@@ -29,6 +30,7 @@ mod running;
 mod saved;
 mod source;
 mod start;
+mod suspects;
 mod transaction;
 mod turn;
 mod window;
@@ -48,10 +50,10 @@ use crate::reading::watcher::{WatchId, Watcher};
 
 use changes::Mover;
 use clock::Now;
-use discover::Suspect;
 use files::{FileId, Files};
 use running::Running;
 use saved::Saved;
+use suspects::Suspect;
 
 pub(crate) use mailbox::{Mailbox, Sending, Wake, connect};
 pub(crate) use publish::Published;

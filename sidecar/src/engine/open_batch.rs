@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use memchr::memchr;
 use rustix::io::Errno;
 
 use crate::batch::{Batch, FileRange};
@@ -10,6 +9,7 @@ use crate::metrics::Amount;
 use crate::processing::{Processing, Tally};
 use crate::reading::lines::{self, Input, TIME_STEP, Tail};
 
+use super::content::is_continued;
 use super::cursor::{Cursor, CursorId, NextLine, Position};
 use super::files::File;
 
@@ -272,34 +272,6 @@ fn append(text: &mut Vec<u8>, file: &File, offset: u64, wanted: usize) -> Result
     };
     text.truncate(from + outcome.unwrap_or(0));
     outcome
-}
-
-/// Whether the bytes before the cursor are those that were read.
-pub(crate) fn is_continued(cursor: &Cursor, file: &File) -> Result<bool, Errno> {
-    const LOOK_BACK: usize = 32;
-    let recent = cursor.recent();
-    let known = &recent[recent.len().saturating_sub(LOOK_BACK)..];
-    let (Some(fd), false) = (&file.fd, known.is_empty()) else {
-        return Ok(true);
-    };
-    let mut bytes = [0; LOOK_BACK];
-    let got = rustix::io::pread(fd, &mut bytes[..known.len()], cursor.read - known.len() as u64)?;
-    Ok(bytes[..got] == *known)
-}
-
-/// The offset of the first byte that isn't part of a hole, as a writer without `O_APPEND` leaves it after a truncate.
-pub(crate) fn end_of_hole(file: &File, offset: u64) -> Option<u64> {
-    let fd = file.fd.as_ref()?;
-    let mut byte = [0xff];
-    if rustix::io::pread(fd, &mut byte, offset) != Ok(1) || memchr(0, &byte).is_none() {
-        return None;
-    }
-    let data = rustix::fs::seek(fd, rustix::fs::SeekFrom::Data(offset)).ok()?;
-    // A block that was written in part begins with zeros.
-    let mut block = [0; 4096];
-    let got = rustix::io::pread(fd, &mut block, data).ok()?;
-    let zeros = block[..got].iter().take_while(|&&byte| byte == 0).count();
-    (zeros < got && data + zeros as u64 > offset).then_some(data + zeros as u64)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use pipeline::source::StartAt;
 use crate::positions::{Hashed, RecordId};
 use crate::reading::lines::LineState;
 
+use super::content::hash_at;
 use super::cursor::{CursorId, Position};
 use super::files::{File, Files};
 use super::lane::{Known, Lane};
@@ -118,15 +119,10 @@ fn copied<'a>(lane: &'a Lane, (source, file): (SourceId, &File), files: &'a File
 pub(super) fn may_become_copy(lane: &Lane, source: SourceId, files: &Files, head: &[u8], size: u64) -> bool {
     lane.reading(source, files).any(|known| {
         // Asked of every pair of files when many are found at once: what costs least comes first.
-        size < known.position.offset && {
+        // A content of which nothing was read yet has no beginning to be like.
+        size < known.position.offset && !known.head.is_empty() && {
             let compared = known.head.len().min(head.len());
             known.head[..compared] == head[..compared]
         }
     })
-}
-
-fn hash_at(file: &File, offset: u64, length: u32) -> Option<Hashed> {
-    let mut bytes = vec![0; length as usize];
-    let got = rustix::io::pread(file.fd.as_ref()?, &mut bytes, offset).ok()?;
-    (got == bytes.len()).then(|| Hashed::of(&bytes))
 }

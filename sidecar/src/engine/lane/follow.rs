@@ -7,7 +7,7 @@ use crate::metrics::Amount;
 use crate::positions::{FilePosition, RecordId};
 
 use super::super::account::{Account, Loss};
-use super::super::open_batch::is_continued;
+use super::super::content::is_continued;
 use super::super::start::Start;
 use super::{Cursor, CursorId, File, FileId, Former, Lane, Now, Position, Source, SourceId};
 

@@ -1,0 +1,117 @@
+//! New files that begin like a known one and are shorter: copies under way, as `copytruncate` makes them, or files of
+//! their own. They are held back for a moment, and held open, so that one that is deleted meanwhile is not lost.
+
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use super::clock::Now;
+use super::discover::{At, Caution};
+use super::source::SourceId;
+use super::start;
+use crate::reading::facts::Facts;
+use crate::reading::volume::Opened;
+use crate::reading::walk::Entry;
+
+/// How often a copy that may be under way is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// A copy that doesn't grow for so long is a file of its own.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same for one with so few bytes that they tell little.
+const SHORT_PATIENCE: Duration = Duration::from_millis(200);
+/// A file that goes on growing isn't held back longer.
+const AT_LAST: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(crate) struct Suspect {
+    source: SourceId,
+    entry: Entry,
+    opened: Opened,
+    /// If it doesn't grow.
+    until: Instant,
+    /// In any case.
+    at_last: Instant,
+    pub(super) look_at: Instant,
+}
+
+impl Engine {
+    /// How long a file may be held back because it may become a copy of another.
+    pub(super) fn suspicion(&self, at: At, head: &[u8], size: u64) -> Option<Duration> {
+        let running = &self.running[at.running];
+        let source = running.sources[at.source].id;
+        let is_suspicious = running
+            .lanes
+            .iter()
+            .any(|lane| start::may_become_copy(lane, source, &self.files, head, size));
+        // A short beginning that is the same by chance costs little; nothing at all costs nothing.
+        let is_short = (1..start::LEAST_HEAD as u64).contains(&size);
+        is_suspicious.then_some(if is_short { SHORT_PATIENCE } else { PATIENCE })
+    }
+
+    pub(super) fn suspect(&mut self, at: At, entry: &Entry, (opened, patience): (Opened, Duration), now: Now) {
+        let source = self.running[at.running].sources[at.source].id;
+        let is_known = |known: &&mut Suspect| known.source == source && known.opened.facts.id == opened.facts.id;
+        if let Some(known) = self.suspects.iter_mut().find(is_known) {
+            known.grew(opened.facts, patience, now);
+            return;
+        }
+        self.suspects.push(Suspect {
+            source,
+            entry: entry.clone(),
+            opened,
+            until: now.instant + patience,
+            at_last: now.instant + AT_LAST,
+            look_at: now.instant + LOOK,
+        });
+    }
+
+    /// Decides on files that were held back.
+    pub(super) fn look_at_suspects(&mut self, now: Now) {
+        let draining = self.draining.is_some();
+        let suspects = std::mem::take(&mut self.suspects);
+        let is_due = |suspect: &Suspect| now.instant >= suspect.look_at || draining;
+        let (due, wait): (Vec<_>, _) = suspects.into_iter().partition(is_due);
+        self.suspects = wait;
+        for suspect in due {
+            self.look_at_suspect(suspect, now);
+        }
+    }
+
+    fn look_at_suspect(&mut self, mut suspect: Suspect, now: Now) {
+        let at = self
+            .sources()
+            .into_iter()
+            .find(|at| self.running[at.running].sources[at.source].id == suspect.source);
+        let (Some(at), Ok(facts)) = (at, Facts::of(&suspect.opened.fd)) else {
+            return;
+        };
+        if self.files.find(facts.id).is_some() {
+            // It was taken in by another name.
+            return;
+        }
+        let head = start::read_head(&suspect.opened.fd, super::files::HEAD);
+        let suspicion = self.suspicion(at, &head, facts.size);
+        let is_deleted = facts.links == 0;
+        let is_over = now.instant >= suspect.until || self.draining.is_some() || is_deleted;
+        if let Some(patience) = suspicion.filter(|_| !is_over) {
+            suspect.grew(facts, patience, now);
+            suspect.look_at = now.instant + LOOK;
+            self.suspects.push(suspect);
+            return;
+        }
+        let Suspect { mut entry, opened, .. } = suspect;
+        if is_deleted {
+            // Its name is another file's, or nobody's.
+            entry.watch = None;
+        }
+        self.adopt(at, &entry, Opened { facts, ..opened }, Caution::Decide, now);
+    }
+}
+
+impl Suspect {
+    fn grew(&mut self, facts: Facts, patience: Duration, now: Now) {
+        if self.opened.facts.size != facts.size {
+            self.until = (now.instant + patience).min(self.at_last);
+        }
+        self.opened.facts = facts;
+    }
+}
