@@ -208,9 +208,11 @@ fn store(body: &[u8], shared: &Shared) {
     for record in body.split(|byte| *byte == b'\n').filter(|record| !record.is_empty()) {
         let record: serde_json::Value = serde_json::from_slice(record).unwrap_or_default();
         let text = record["body"].as_str().unwrap_or_default();
+        // At the end of a process an unfinished line is shipped in two parts, both marked; the first tells which it is.
+        let is_rest = record["log.partial"] == true && text.bytes().all(|byte| byte == b'x');
         if let Some((generation, line)) = parse(text) {
             arrived.count(generation, line, text.len());
-        } else {
+        } else if !is_rest {
             arrived.foreign.push(text.chars().take(80).collect());
         }
     }
