@@ -65,6 +65,12 @@ pub struct Record {
     pub marks: Marks,
 }
 
+/// A place in a batch's text, or in one of what it is made of: lines, what is written for a record, configurations. All
+/// of them are far below 4 GiB.
+pub(crate) fn narrow(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
 /// Where the time of a record comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Clock {

@@ -5,7 +5,7 @@
 
 use pipeline::transform::Severity;
 
-use crate::batch::FieldKind;
+use crate::batch::{FieldKind, narrow};
 
 /// A piece of text and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,8 +141,6 @@ impl<'a> Draft<'a> {
 }
 
 pub(super) fn text(place: Place, start: usize, end: usize) -> Text {
-    // Lines, extra texts and configurations are far below 4 GiB.
-    let narrow = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
     Text {
         place,
         start: narrow(start),

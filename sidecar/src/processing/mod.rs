@@ -22,7 +22,7 @@ use self::draft::{Body, Buffers, Draft, Place, Text};
 use self::format::Format;
 pub(crate) use self::stage::Processing;
 use self::transform::{Bucket, Fate, Step};
-use crate::batch::{Batch, Clock, Field, Origin, Record, Span};
+use crate::batch::{Batch, Clock, Field, Origin, Record, Span, narrow};
 use crate::metrics::Amount;
 
 /// Settings that validation should have refused.
@@ -209,11 +209,6 @@ fn part(batch: &mut Batch, draft: &Draft<'_>, (body, at): (Text, usize), text: T
         start: narrow(start),
         end: narrow(start) + (text.end - text.start),
     }
-}
-
-/// A batch is far below 4 GiB.
-fn narrow(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 /// The short names of OpenTelemetry's severities.

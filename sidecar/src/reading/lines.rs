@@ -5,7 +5,7 @@
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-use crate::batch::{Clock, Marks, Record};
+use crate::batch::{Clock, Marks, Record, narrow};
 
 /// What the next byte of a file belongs to. It is kept with the position, so that a restart in the middle of a line
 /// goes on as the process before would have.
@@ -247,11 +247,6 @@ impl Splitter<'_> {
             .find(|&length| !is_inside(length))
             .unwrap_or(max)
     }
-}
-
-/// A batch is far below 4 GiB.
-fn narrow(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

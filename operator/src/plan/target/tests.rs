@@ -18,7 +18,7 @@ spec:
   - name: app
     image: x
     command: [/app/bin/server, --log, /elsewhere/x]
-    workingDir: /work/dir
+    workingDir: /desk/dir
     volumeMounts:
     - {name: host, mountPath: /host}
     - {name: conf, mountPath: /conf}
@@ -183,7 +183,7 @@ fn what_cannot_be_shared_is_refused_with_what_to_do() {
         ("/var/x.log", "would hide the image's own files"),
         ("/home/*/x.log", "would hide the image's own files"),
         ("/app/x.log", "would hide the program /app/bin/server"),
-        ("/work/x.log", "would hide the working directory /work/dir"),
+        ("/desk/x.log", "would hide the working directory /desk/dir"),
         ("/a:b/x.log", "has a colon in it"),
         ("/host", "/host is where volume \"host\" is mounted"),
         (
@@ -207,7 +207,7 @@ fn what_cannot_be_shared_is_refused_with_what_to_do() {
 fn directories_beside_what_would_be_hidden_are_fine() {
     for path in [
         "/app/logs/x",
-        "/work/x/y",
+        "/desk/x/y",
         "/var/log/x",
         "/usr/local/tomcat/logs/x",
         "/opt/app/x",
