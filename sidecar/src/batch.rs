@@ -1,8 +1,11 @@
 //! The unit that travels from the reader to a destination, and what comes back.
 //!
 //! A batch holds the text of its records in one buffer; a record is a range of it. The raw path allocates nothing per
-//! line. A batch belongs to one destination and keeps, per file, the contiguous range of source bytes that it stands
-//! for: when the batch is settled, the position of that destination in that file moves to the end of the range.
+//! line. A batch keeps, per file, the contiguous range of source bytes that it stands for: when it is settled by a
+//! destination, the position of that destination in that file moves to the end of the range.
+//!
+//! Once it is complete nothing changes it: destinations that are level are given the same one, each in a [`Parcel`] of
+//! its own. What only one of them needs to be different, it keeps beside it.
 //!
 //! ```text
 //! text     GET / 200 1ms\nGET /x 404 2ms\n...        (line ends included, so that `Raw` output is one write)
@@ -33,6 +36,14 @@ pub struct Origin {
     pub resource: Vec<(String, String)>,
     /// 128-bit identity of the file: birth time, inode and hash of its head. Stable over renames and restarts.
     pub identity: u128,
+}
+
+impl Origin {
+    /// How long all names and values are together, with what stands between them in JSON.
+    pub(crate) fn size(&self) -> usize {
+        let resource = self.resource.iter().map(|(name, value)| name.len() + value.len() + 6);
+        self.path.len() + self.name.len() + resource.sum::<usize>()
+    }
 }
 
 /// One file's share of a batch.
@@ -116,11 +127,9 @@ pub struct Marks {
     pub unparsed: bool,
 }
 
-/// Records for one destination, in reading order.
+/// Records in reading order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// Counts up per destination; settlements may come back in any order.
-    pub sequence: u64,
     /// Every record's text followed by one `\n`.
     pub text: Vec<u8>,
     pub records: Vec<Record>,
@@ -169,6 +178,21 @@ impl Batch {
     }
 }
 
+/// The times that a destination sends records with, where it needs others than they have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Times(pub Option<Vec<i64>>);
+
+impl Times {
+    /// Nanoseconds since the Unix epoch.
+    pub fn of(&self, batch: &Batch, record: u32) -> i64 {
+        let index = record as usize;
+        match &self.0 {
+            Some(times) => times[index],
+            None => batch.records[index].time,
+        }
+    }
+}
+
 /// Why a record was given up. The names are metric labels and fields of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropCause {
@@ -178,11 +202,20 @@ pub enum DropCause {
     GaveUp,
 }
 
-/// A batch whose every record met its fate: stored, or given up for a counted reason.
+/// A batch on its way to one destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// Counts up per destination; settlements may come back in any order.
+    pub sequence: u64,
+    pub batch: Arc<Batch>,
+}
+
+/// A parcel whose every record met its fate: stored, or given up for a counted reason.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settled {
+    pub sequence: u64,
     /// Given back so that its buffers can be used again.
-    pub batch: Batch,
+    pub batch: Arc<Batch>,
     /// Indexes into [`Batch::records`] that were given up; all others are acknowledged.
     pub dropped: Vec<(usize, DropCause)>,
 }

@@ -80,6 +80,11 @@ impl Compressor {
         })
     }
 
+    /// Bytes of the buffer that is kept between requests.
+    pub(super) fn buffer(&self) -> usize {
+        self.block.capacity()
+    }
+
     /// `text` as it travels; what isn't compressed isn't copied either, and the buffer is gone with it.
     ///
     /// # Errors

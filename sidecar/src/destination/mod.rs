@@ -27,7 +27,7 @@ pub(crate) use json::write_string as write_json_string;
 pub use limits::Limits;
 pub use writer::Writer;
 
-use crate::batch::{Answer, Batch};
+use crate::batch::{Answer, Batch, Times};
 use crate::transport::{Endpoint, EndpointError, Response};
 
 /// A destination's settings can't be turned into requests.
@@ -84,6 +84,14 @@ impl JsonLines {
         json::encode(&mut self.text, batch, records, max_record_bytes);
         self.compressor.compress(&mut self.text)
     }
+}
+
+/// What a batch is divided into on its way to one destination.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    /// The indexes of the records that go together into one request.
+    pub(crate) records: Vec<Vec<u32>>,
+    pub(crate) times: Times,
 }
 
 /// A destination's way of travelling.
@@ -158,11 +166,14 @@ fn lines(format: Option<LineFormat>) -> Result<Format, BuildError> {
 }
 
 impl Encoder {
-    /// The indexes of the records that go together into one request; called once, before the first [`Self::encode`].
-    pub(crate) fn requests(&self, batch: &mut Batch) -> Vec<Vec<u32>> {
+    /// What becomes of a batch; called once, before the first [`Self::encode`].
+    pub(crate) fn requests(&self, batch: &Batch) -> Requests {
         match &self.format {
-            Format::Loki(loki) => loki.streams(batch),
-            Format::Raw | Format::JsonLines(_) => vec![(0..).zip(&batch.records).map(|(index, _)| index).collect()],
+            Format::Loki(loki) => loki.requests(batch),
+            Format::Raw | Format::JsonLines(_) => Requests {
+                records: vec![(0..).zip(&batch.records).map(|(index, _)| index).collect()],
+                times: Times::default(),
+            },
         }
     }
 
@@ -172,7 +183,7 @@ impl Encoder {
     /// When it can't be compressed for want of memory.
     pub(crate) fn encode(
         &mut self,
-        batch: &Batch,
+        (batch, times): (&Batch, &Times),
         records: &[u32],
         max_record_bytes: Option<usize>,
     ) -> std::io::Result<Bytes> {
@@ -180,7 +191,16 @@ impl Encoder {
         match &mut self.format {
             Format::Raw => Ok(raw(batch, records).into()),
             Format::JsonLines(lines) => lines.encode(batch, records, max_record_bytes),
-            Format::Loki(loki) => loki.encode(batch, records, max_record_bytes),
+            Format::Loki(loki) => loki.encode((batch, times), records, max_record_bytes),
+        }
+    }
+
+    /// Bytes of the buffers that are kept from one request to the next.
+    pub(crate) fn buffers(&self) -> usize {
+        match &self.format {
+            Format::Raw => 0,
+            Format::JsonLines(lines) => lines.text.capacity() + lines.compressor.buffer(),
+            Format::Loki(loki) => loki.buffers(),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::reading::watcher::{Change, WatchId, What};
 
 use super::clock::Now;
 use super::files::{FileId, Seen};
-use super::lane::Fate;
+use super::lane::{Fate, Turn};
 use super::{Engine, GATHER, POLL, RESCAN, SWEEP};
 
 /// The two halves of a rename are in the queue together, or nearly.
@@ -210,6 +210,7 @@ impl Engine {
 
     /// The content of a file was replaced; it had `before` bytes.
     pub(super) fn begin_anew(&mut self, id: FileId, before: u64, now: Now) {
+        self.share_open(id, now);
         let Some(file) = self.files.get(id) else {
             return;
         };
@@ -227,6 +228,21 @@ impl Engine {
             }
         }
         self.skip_hole(id);
+    }
+
+    /// Gives every lane what another has read of a file for it.
+    fn share_open(&mut self, id: FileId, now: Now) {
+        let mut ledger = self.ledger();
+        let Some(saved) = &mut self.saved else {
+            return;
+        };
+        let mut turn = Turn::new((&mut self.files, saved, now), &mut ledger);
+        for (pipeline, running) in self.running.iter_mut().enumerate() {
+            turn.pipeline = pipeline;
+            if running.sources.iter().any(|source| source.tails.contains_key(&id)) {
+                running.share_open(&mut turn);
+            }
+        }
     }
 
     /// A writer without `O_APPEND` goes on at its old offset after a truncate and leaves a hole. An earlier process may

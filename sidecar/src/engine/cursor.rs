@@ -44,6 +44,8 @@ pub(crate) struct Cursor {
     recent: Vec<u8>,
     /// The least time of the next record.
     pub(crate) next_time: i64,
+    /// Tells its times from those of other files, the same for all destinations.
+    pub(crate) slot: u64,
     pub(crate) record: Option<RecordId>,
     /// It began in a copy, where this cursor had read to in the original: nothing is saved before that is settled.
     pub(crate) after: Option<(CursorId, u64)>,
@@ -84,6 +86,7 @@ impl Cursor {
             window: Window::default(),
             recent: Vec::new(),
             next_time: 0,
+            slot: 0,
             record: None,
             after: None,
             queued: false,
@@ -100,6 +103,27 @@ impl Cursor {
             state: self.state,
             tail: Hashed::of(&self.recent),
         }
+    }
+
+    /// The place up to which everything was handed over.
+    pub(crate) fn handed(&self) -> &Position {
+        self.window.last().unwrap_or(&self.settled)
+    }
+
+    /// Another lane has read on from here: `bytes` up to `end`, of which `recent` are the last.
+    pub(crate) fn advance(&mut self, end: Position, (recent, bytes): (&[u8], u64), next_time: i64) {
+        (self.read, self.state, self.next_time) = (end.offset, end.state, next_time);
+        self.next_line = NextLine::Unknown;
+        if (recent.len() as u64) < bytes.min(TAIL as u64) {
+            self.recent.clear();
+        }
+        self.remember(recent);
+    }
+
+    /// What is remembered of the last `bytes`.
+    pub(crate) fn recent_of(&self, bytes: u64) -> &[u8] {
+        let length = usize::try_from(bytes).unwrap_or(usize::MAX).min(self.recent.len());
+        &self.recent[self.recent.len() - length..]
     }
 
     /// Remembers the end of what was just read.

@@ -231,8 +231,9 @@ impl Engine {
         }
         let least = starts.iter().flatten().map(|start| start.position.offset).min();
         if !source.tails.contains_key(&id) {
-            let origin = source.origin(path, identity(file.key));
-            let tail = Tail::new(origin, place, least.unwrap_or(0), file.generation);
+            let (origin, read) = (source.origin(path, identity(file.key)), least.unwrap_or(0));
+            let generation = file.generation;
+            let tail = Tail::new(origin, place, (read, generation), self.files.next_slot());
             source.tails.insert(id, tail);
         }
         if let Some(since) = starts.iter().flatten().filter_map(|start| start.pending_since).min()

@@ -130,6 +130,7 @@ pub(crate) struct Files {
     by_id: HashMap<FileId, File>,
     by_key: HashMap<FileKey, FileId>,
     next: u64,
+    next_slot: u64,
 }
 
 impl Files {
@@ -143,6 +144,12 @@ impl Files {
         self.by_id.insert(id, File::new(fd, facts, head, now));
         self.by_key.insert(facts.id, id);
         id
+    }
+
+    /// A number for a file as one source reads it; rises.
+    pub(crate) fn next_slot(&mut self) -> u64 {
+        self.next_slot += 1;
+        self.next_slot
     }
 
     pub(crate) fn get(&self, id: FileId) -> Option<&File> {

@@ -9,7 +9,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 
 use crate::batch::Settled;
 use crate::destination::{BuildError, Limits, Writer};
-use crate::sending::{self, Health, LaneId, LaneParts};
+use crate::sending::{self, Health, Holding, LaneId, LaneParts};
 use crate::transport::Surroundings;
 
 use super::lane::Link;
@@ -113,6 +113,7 @@ impl Sending {
         let id = LaneId(self.next_lane);
         let (batches, receiver) = tokio::sync::mpsc::channel(Limits::of(destination).window);
         let wake = self.wake.clone();
+        let holding = Arc::<Holding>::default();
         let parts = LaneParts {
             id,
             pipeline: pipeline.to_owned(),
@@ -120,10 +121,16 @@ impl Sending {
             settled: self.settled.clone(),
             wake: Arc::new(move || wake.wake()),
             health: Arc::clone(health),
+            holding: Arc::clone(&holding),
             stdout: self.stdout.clone(),
             around: self.around.clone(),
         };
         let handle = sending::spawn(&self.runtime, destination, parts)?;
-        Ok(Link { id, batches, handle })
+        Ok(Link {
+            id,
+            batches,
+            holding,
+            handle,
+        })
     }
 }

@@ -11,6 +11,7 @@
 //! `lane` (batches), `saved` (positions), `reload` and `transaction` (configuration), `drain` (the end), `publish` (report and metrics).
 
 pub(crate) mod account;
+mod budget;
 mod changes;
 mod clock;
 mod content;
@@ -21,6 +22,7 @@ mod drain;
 mod files;
 mod held;
 mod lane;
+mod lockstep;
 mod mailbox;
 mod marks;
 mod open_batch;

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use crate::batch::{Batch, FileRange};
 use crate::metrics::Amount;
 use crate::processing::{Processing, Tally};
-use crate::reading::lines::{self, Input, TIME_STEP, Tail};
+use crate::reading::lines::{self, Input, LineState, TIME_STEP, Tail};
 
 use super::content::is_continued;
 use super::cursor::{Cursor, CursorId, NextLine, Position};
@@ -35,8 +35,27 @@ pub(crate) struct Share {
     /// Those of the records that were left out, by reason: filtered, sampled, rate-limited.
     pub(crate) filtered: [Amount; 3],
     last_record: Option<usize>,
+    /// What its first byte belongs to.
+    pub(crate) begin: LineState,
+    /// Of its first record.
+    pub(crate) first_time: i64,
     /// Where the cursor is when this is settled.
     pub(crate) position: Position,
+}
+
+impl Share {
+    /// One without records.
+    pub(crate) fn new(cursor: CursorId, (begin, first_time): (LineState, i64), position: Position) -> Self {
+        Self {
+            cursor,
+            records: 0,
+            filtered: <[Amount; 3]>::default(),
+            last_record: None,
+            begin,
+            first_time,
+            position,
+        }
+    }
 }
 
 /// What may be read in one go.
@@ -45,6 +64,8 @@ pub(crate) struct Allowance {
     /// Text that still fits into the batch.
     pub(crate) room: usize,
     pub(crate) max_line: usize,
+    /// Where to stop: a line and a group begin there.
+    pub(crate) until: Option<u64>,
 }
 
 /// Lines that were taken.
@@ -74,13 +95,13 @@ pub(crate) enum Progress {
 
 impl OpenBatch {
     /// `buffers` is a batch that came back.
-    pub(crate) fn new(sequence: u64, mut buffers: Batch) -> Self {
+    pub(crate) fn new(mut buffers: Batch) -> Self {
         buffers.text.clear();
         buffers.records.clear();
         buffers.fields.clear();
         buffers.files.clear();
         Self {
-            batch: Batch { sequence, ..buffers },
+            batch: buffers,
             shares: Vec::new(),
         }
     }
@@ -119,12 +140,13 @@ impl OpenBatch {
         }
         let reached_end = cursor.read + got as u64 >= file.size;
         let is_overdue = cursor.next_line == NextLine::Overdue;
-        let tail = if is_overdue && reached_end {
+        let ends_with_line = self.batch.text.last() == Some(&b'\n');
+        let is_until = ends_with_line && allowance.until == Some(cursor.read + got as u64);
+        let tail = if is_overdue && reached_end || is_until {
             Tail::Ship
         } else {
             Tail::Wait
         };
-        let ends_with_line = self.batch.text.last() == Some(&b'\n');
         let progress = self.take(id, cursor, file, (from, allowance.max_line, tail), processing);
         if let Some(progress) = progress {
             return Ok(progress);
@@ -141,7 +163,8 @@ impl OpenBatch {
             // It was truncated since it was looked at; asking for more of it would never end.
             return Ok(Progress::Short);
         }
-        if wanted == allowance.room && !self.is_empty() {
+        let is_bounded = wanted == allowance.room || allowance.until == Some(cursor.read + got as u64);
+        if is_bounded && !self.is_empty() {
             return Ok(Progress::Full);
         }
         cursor.next_line = NextLine::Long;
@@ -169,14 +192,18 @@ impl OpenBatch {
         if processing.grouping.is_some() {
             self.batch.text.truncate(from + consumed);
         }
-        let share = self.share(id, cursor);
+        let time = own_time(
+            cursor.slot,
+            cursor.next_time.max(file.marks.time_of(cursor.read).unwrap_or(0)),
+        );
+        let share = self.share(id, cursor, time);
         let before = self.batch.records.len();
         let input = Input {
             from,
             offset: cursor.read,
             file: u32::try_from(share).unwrap_or(u32::MAX),
             previous: self.shares[share].last_record,
-            time: own_time(id, cursor.next_time.max(file.marks.time_of(cursor.read).unwrap_or(0))),
+            time,
             max_line,
             tail,
         };
@@ -201,7 +228,7 @@ impl OpenBatch {
     }
 
     /// The index of the cursor's share, which begins at its place.
-    fn share(&mut self, id: CursorId, cursor: &mut Cursor) -> usize {
+    fn share(&mut self, id: CursorId, cursor: &mut Cursor, time: i64) -> usize {
         // A cursor's share is most often the last; there are as many as files with news.
         if let Some(index) = self.shares.iter().rposition(|share| share.cursor == id) {
             return index;
@@ -211,13 +238,8 @@ impl OpenBatch {
             origin: Arc::clone(&cursor.origin),
             bytes: cursor.read..cursor.read,
         });
-        self.shares.push(Share {
-            cursor: id,
-            records: 0,
-            filtered: <[Amount; 3]>::default(),
-            last_record: None,
-            position: cursor.position(),
-        });
+        self.shares
+            .push(Share::new(id, (cursor.state, time), cursor.position()));
         self.shares.len() - 1
     }
 
@@ -237,9 +259,9 @@ impl OpenBatch {
     }
 }
 
-/// The first moment from `least` on that no other cursor of the lane uses.
-fn own_time(id: CursorId, least: i64) -> i64 {
-    let place = i64::try_from(id.0).unwrap_or(0) % TIME_STEP;
+/// The first moment from `least` on that no other file uses.
+fn own_time(slot: u64, least: i64) -> i64 {
+    let place = i64::try_from(slot).unwrap_or(0) % TIME_STEP;
     least.saturating_add((place - least).rem_euclid(TIME_STEP))
 }
 
@@ -251,12 +273,15 @@ fn wanted(cursor: &Cursor, file: &File, allowance: Allowance, is_empty: bool) ->
         let line = allowance.max_line + 2;
         return (is_empty || line <= allowance.room).then_some(available.min(line.max(QUANTUM)));
     }
+    let until = allowance.until.map(|until| until.saturating_sub(cursor.read));
+    let until = until.and_then(|until| usize::try_from(until).ok());
     let span = file
         .marks
         .span_of(cursor.read, TIME_SLACK)
         .and_then(|span| usize::try_from(span).ok());
     let wanted = QUANTUM
         .min(allowance.room)
+        .min(until.unwrap_or(usize::MAX))
         .min(span.unwrap_or(usize::MAX))
         .min(available);
     (wanted > 0).then_some(wanted)
@@ -281,13 +306,10 @@ mod tests {
     #[test]
     fn files_that_were_seen_at_the_same_moment_never_share_a_time() {
         let seen_at = 1_700_000_000_123_456_789;
-        let times = |id| (0..3).map(move |record| own_time(CursorId(id), seen_at) + record * TIME_STEP);
+        let times = |id| (0..3).map(move |record| own_time(id, seen_at) + record * TIME_STEP);
         let all: std::collections::BTreeSet<i64> = (0..256).flat_map(times).collect();
         assert_eq!(all.len(), 3 * 256);
         assert!(all.iter().all(|time| *time >= seen_at));
-        assert_eq!(
-            own_time(CursorId(5), own_time(CursorId(5), seen_at)),
-            own_time(CursorId(5), seen_at)
-        );
+        assert_eq!(own_time(5, own_time(5, seen_at)), own_time(5, seen_at));
     }
 }

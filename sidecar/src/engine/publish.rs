@@ -147,8 +147,7 @@ impl Engine {
     }
 
     fn report(&self) -> Report {
-        let lanes = self.running.iter().flat_map(|running| &running.lanes);
-        let memory: usize = lanes.map(Lane::memory).sum();
+        let memory: usize = self.running.iter().map(Running::memory).sum();
         Report {
             schema_version: SCHEMA_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -160,7 +159,7 @@ impl Engine {
             rejected: self.rejected.clone(),
             memory: Memory {
                 used_bytes: memory as u64,
-                budget_bytes: self.memory_budget(),
+                budget_bytes: self.budget().total as u64,
             },
             watch: if self.watcher.must_poll() {
                 Watch::Poll

@@ -3,6 +3,7 @@
 use super::clock::Now;
 use super::files::{FileId, Files};
 use super::lane::{Fate, Lane};
+use super::lockstep::Stock;
 use super::saved::Saved;
 use super::source::{Source, SourceId};
 
@@ -11,6 +12,7 @@ pub(crate) struct Running {
     pub(crate) pipeline: pipeline::Pipeline,
     pub(crate) sources: Vec<Source>,
     pub(crate) lanes: Vec<Lane>,
+    pub(crate) stock: Stock,
 }
 
 /// What a change of a pipeline works with.

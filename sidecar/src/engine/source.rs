@@ -70,6 +70,8 @@ pub(crate) struct Tail {
     /// How much of the present content was read by the foremost destination.
     read: u64,
     generation: u32,
+    /// A number of its own, as far as there are enough for all files.
+    pub(crate) slot: u64,
 }
 
 /// What was read, each byte counted once however many destinations take it.
@@ -181,12 +183,18 @@ impl Source {
 }
 
 impl Tail {
-    pub(crate) fn new(origin: Arc<Origin>, place: (usize, std::path::PathBuf), read: u64, generation: u32) -> Self {
+    pub(crate) fn new(
+        origin: Arc<Origin>,
+        place: (usize, std::path::PathBuf),
+        (read, generation): (u64, u32),
+        slot: u64,
+    ) -> Self {
         Self {
             origin,
             place,
             read,
             generation,
+            slot,
         }
     }
 }

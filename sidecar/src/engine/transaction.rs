@@ -12,6 +12,7 @@ use super::Engine;
 use super::clock::Now;
 use super::discover::{At, Ground};
 use super::lane::{Fate, Lane, Link};
+use super::lockstep::Stock;
 use super::running::{Running, Shared, detach};
 use super::source::{Source, SourceId, Walked};
 
@@ -46,11 +47,14 @@ impl Engine {
                 pipeline: pipeline.clone(),
                 sources: Vec::new(),
                 lanes: Vec::new(),
+                stock: Stock::default(),
             });
             self.running.len() - 1
         });
         if let Some(saved) = &mut self.saved {
             let running = &mut self.running[index];
+            // What was read for others was read with the old settings.
+            running.stock.clear();
             commit_lanes(running, pipeline, parts.lanes, (&self.files, saved, now));
             commit_sources(running, pipeline, parts.sources, (&self.files, saved, now));
             running.pipeline = pipeline.clone();

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use pipeline::report::State;
 
+use super::budget::{Budget, Ledger};
 use super::clock::Now;
 use super::drain::{Drain, Step};
 use super::files::FileId;
-use super::lane::{Recheck, Remember, Turn};
+use super::lane::{Lane, Recheck, Remember, Turn};
 use super::{CONFIG_LOOK, Draining, Engine};
 
 /// The longest wait; every deadline that matters is nearer.
@@ -16,11 +17,6 @@ const IDLE: Duration = Duration::from_secs(5);
 const MESSAGE_EVERY: Duration = Duration::from_secs(1);
 /// How often the end of the drain is judged.
 const DRAIN_STEP: Duration = Duration::from_millis(50);
-
-/// The budget for batches: half the container's limit, at least this.
-const LEAST_MEMORY: u64 = 8 << 20;
-/// Where no limit is known: half of the limit that containers get by default.
-const DEFAULT_MEMORY: u64 = 32 << 20;
 
 impl Engine {
     /// Takes settled batches back.
@@ -31,10 +27,13 @@ impl Engine {
         let mut any = false;
         for (id, settled) in self.mailbox.settled() {
             any = true;
-            let mut lanes = self.running.iter_mut().flat_map(|running| &mut running.lanes);
             // A batch of a lane that was replaced comes too late: its bytes are read again.
-            if let Some(lane) = lanes.find(|lane| lane.id() == id) {
-                lane.settle(settled, &self.files, saved, now);
+            for running in &mut self.running {
+                if let Some(lane) = running.lanes.iter_mut().find(|lane| lane.id() == id) {
+                    let buffers = lane.settle(settled, &self.files, saved, now);
+                    running.keep(buffers);
+                    break;
+                }
             }
         }
         if any {
@@ -45,8 +44,7 @@ impl Engine {
     /// Fills and hands over batches.
     pub(super) fn pump(&mut self, now: Now) {
         self.revive(now);
-        let lanes: usize = self.running.iter().map(|running| running.lanes.len()).sum();
-        let memory = usize::try_from(self.memory_budget()).unwrap_or(usize::MAX) / lanes.max(1);
+        let mut ledger = self.ledger();
         let flush = self.draining.as_ref().is_some_and(|draining| draining.ship_rest);
         let Some(saved) = &mut self.saved else {
             return;
@@ -55,24 +53,19 @@ impl Engine {
             Some(_) => Remember::Nothing,
             None => Remember::AsUsual,
         };
-        let mut rechecks = Vec::new();
-        for running in &mut self.running {
+        let mut turn = Turn::new((&mut self.files, saved, now), &mut ledger);
+        turn.flush = flush;
+        for (pipeline, running) in self.running.iter_mut().enumerate() {
             for lane in &mut running.lanes {
                 lane.relink(now);
-                lane.forget_formers(&self.files, saved, (now, remember));
-                let mut turn = Turn {
-                    files: &mut self.files,
-                    sources: &mut running.sources,
-                    saved,
-                    now,
-                    memory,
-                    flush,
-                    rechecks: std::mem::take(&mut rechecks),
-                };
-                lane.pump(&mut turn);
-                rechecks = turn.rechecks;
+                lane.forget_formers(turn.files, turn.saved, (now, remember));
+            }
+            turn.pipeline = pipeline;
+            for index in 0..running.lanes.len() {
+                running.pump(index, &mut turn);
             }
         }
+        let mut rechecks = turn.rechecks;
         // Every cursor in a file finds the same.
         rechecks.sort_unstable();
         rechecks.dedup();
@@ -98,6 +91,20 @@ impl Engine {
         }
     }
 
+    pub(super) fn budget(&self) -> Budget {
+        let lanes = self.running.iter().map(|running| running.lanes.len()).sum();
+        Budget::new(self.settings.memory_limit, lanes)
+    }
+
+    /// What everybody holds now.
+    pub(super) fn ledger(&self) -> Ledger {
+        let pipelines = self.running.iter().map(|running| {
+            let lanes = running.lanes.iter().map(Lane::reserved);
+            (lanes.collect(), running.stock.held())
+        });
+        Ledger::new(self.budget(), pipelines.collect())
+    }
+
     fn recheck(&mut self, id: FileId, recheck: Recheck, now: Now) {
         match recheck {
             Recheck::Short => {
@@ -113,11 +120,6 @@ impl Engine {
                 self.begin_anew(id, before, now);
             }
         }
-    }
-
-    pub(super) fn memory_budget(&self) -> u64 {
-        let limit = self.settings.memory_limit;
-        limit.map_or(DEFAULT_MEMORY, |limit| (limit.as_bytes() / 2).max(LEAST_MEMORY))
     }
 
     pub(super) fn save(&mut self, now: Now) {
@@ -178,7 +180,7 @@ impl Engine {
 
     pub(super) fn pending_bytes(&self) -> u64 {
         let lanes = self.running.iter().flat_map(|running| &running.lanes);
-        lanes.map(super::lane::Lane::pending_bytes).sum()
+        lanes.map(Lane::pending_bytes).sum()
     }
 
     /// Waits for news, or for the next thing to do.

@@ -49,6 +49,11 @@ impl<P, O> Window<P, O> {
         })
     }
 
+    /// What the position becomes when all is settled; `None` where nothing is under way.
+    pub(crate) fn last(&self) -> Option<&P> {
+        self.entries.back().map(|entry| &entry.position)
+    }
+
     /// Forgets what is under way; it will be read again from the settled position.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();

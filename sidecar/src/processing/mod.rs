@@ -49,9 +49,15 @@ pub(crate) struct Program {
 }
 
 /// What a program remembers from record to record on the way to one destination.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     buckets: Vec<Bucket>,
+}
+
+impl Memory {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buckets.is_empty()
+    }
 }
 
 /// Buffers that are kept between quanta.

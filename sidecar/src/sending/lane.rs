@@ -16,7 +16,7 @@ use super::pace::{Generation, Pace, Pause, Start};
 use super::route::Route;
 use super::window::{Notice, Piece, TooOld, What, Window};
 use super::{BuildError, LaneParts};
-use crate::batch::{Answer, Batch, DropCause, Failure, Suspicion};
+use crate::batch::{Answer, DropCause, Failure, Parcel, Suspicion};
 use crate::destination::{self, Encoder, Limits};
 
 /// How often a Secret that is missing is looked for.
@@ -44,7 +44,7 @@ struct Outcome {
 
 /// What the task woke up for.
 enum Event {
-    Batch(Batch),
+    Batch(Parcel),
     /// No more batches will come.
     Closed,
     Ended(Outcome),
@@ -57,7 +57,13 @@ impl Lane {
     pub(super) fn new(destination: &pipeline::Destination, parts: LaneParts) -> Result<Self, BuildError> {
         let limits = Limits::of(destination);
         let (encoder, channel) = destination::build(destination, &limits)?;
-        let route = Route::new(channel, destination, &parts.around, (&parts.stdout, &parts.health))?;
+        let route = Route::new(
+            channel,
+            destination,
+            &parts.around,
+            (&parts.stdout, &parts.health),
+            parts.holding.answers(),
+        )?;
         Ok(Self {
             parts,
             destination: destination.name.clone(),
@@ -77,9 +83,9 @@ impl Lane {
         while open || !self.window.is_empty() {
             let wake_at = self.start_requests();
             match self.event(open, wake_at).await {
-                Event::Batch(mut batch) => {
-                    let requests = self.encoder.requests(&mut batch);
-                    self.window.hold(batch, requests);
+                Event::Batch(parcel) => {
+                    let requests = self.encoder.requests(&parcel.batch);
+                    self.window.hold(parcel, requests);
                 }
                 Event::Closed => open = false,
                 Event::Ended(outcome) => self.conclude(outcome),
@@ -131,9 +137,9 @@ impl Lane {
 
     /// Encoded once, so that what is sent again is the same byte for byte.
     fn encode(&mut self, piece: &mut Piece) {
-        if let (None, Some(batch)) = (&piece.body, self.window.batch(piece.sequence)) {
+        if let (None, Some(batch)) = (&piece.body, self.window.contents(piece.sequence)) {
             match self.encoder.encode(batch, &piece.records, piece.max_record_bytes) {
-                Ok(body) => piece.body = Some(body),
+                Ok(body) => piece.body = Some(self.parts.holding.count(body)),
                 Err(error) => error!(
                     pipeline = self.parts.pipeline,
                     destination = self.destination,
@@ -141,6 +147,7 @@ impl Lane {
                     "a request can't be written, it is tried again"
                 ),
             }
+            self.parts.holding.set_buffers(self.encoder.buffers());
         }
     }
 
@@ -251,11 +258,7 @@ impl Lane {
 
     fn settle(&mut self) {
         for settled in self.window.take_settled() {
-            debug!(
-                destination = self.destination,
-                batch = settled.batch.sequence,
-                "settled"
-            );
+            debug!(destination = self.destination, batch = settled.sequence, "settled");
             // Without a reader there is nobody to tell, and the process is ending.
             let _ = self.parts.settled.send((self.parts.id, settled));
             (self.parts.wake)();

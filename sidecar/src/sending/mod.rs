@@ -10,6 +10,7 @@
 
 mod chance;
 pub mod health;
+mod holding;
 mod lane;
 mod pace;
 mod route;
@@ -21,11 +22,12 @@ use std::sync::{Arc, mpsc as std_mpsc};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::batch::{Batch, Settled};
+use crate::batch::{Parcel, Settled};
 pub use crate::destination::BuildError;
 use crate::destination::Writer;
 use crate::transport::Surroundings;
 pub use health::Health;
+pub use holding::Holding;
 
 /// Tells the lanes of a process apart. Chosen by the reader, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,12 +39,13 @@ pub struct LaneParts {
     /// For log lines; the destination's own name is part of its settings.
     pub pipeline: String,
     /// Batches to send, at most [`Limits::window`](crate::destination::Limits::window) of them unsettled at once.
-    pub batches: mpsc::Receiver<Batch>,
+    pub batches: mpsc::Receiver<Parcel>,
     /// Where settled batches go, in any order.
     pub settled: std_mpsc::Sender<(LaneId, Settled)>,
     /// Called after each settlement.
     pub wake: Arc<dyn Fn() + Send + Sync>,
     pub health: Arc<Health>,
+    pub holding: Arc<Holding>,
     /// The process's one writer to standard output.
     pub stdout: Writer,
     /// References and environment.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,6 +36,7 @@ impl Route {
         destination: &pipeline::Destination,
         around: &Surroundings,
         (stdout, health): (&Writer, &Arc<Health>),
+        answers: Arc<AtomicUsize>,
     ) -> Result<Self, BuildError> {
         let local = |writer, name| Self::Local {
             writer,
@@ -46,7 +48,7 @@ impl Route {
             destination::Channel::Stdout => local(stdout.clone(), "standard output".to_owned()),
             destination::Channel::File(path) => local(destination::file::writer(&path)?, path),
             destination::Channel::Http { endpoint, classify, .. } => Self::Http {
-                messenger: Box::new(Messenger::new(*endpoint, destination, around)?),
+                messenger: Box::new(Messenger::new(*endpoint, destination, around)?.counting(answers)),
                 classify,
             },
         })

@@ -23,7 +23,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::batch::{Answer, Batch, DropCause, Origin, Refusals, Settled, Suspicion};
+use crate::batch::{Answer, Batch, DropCause, Origin, Parcel, Refusals, Settled, Suspicion, Times};
+use crate::destination::Requests;
 pub(super) use age::TooOld;
 use hunt::{PATIENCE, Step, Trouble};
 
@@ -78,7 +79,8 @@ pub(super) enum What {
 
 #[derive(Debug)]
 struct Held {
-    batch: Batch,
+    batch: Arc<Batch>,
+    times: Times,
     open_pieces: usize,
     dropped: Vec<(usize, DropCause)>,
 }
@@ -100,11 +102,13 @@ pub(super) struct Window {
 
 impl Window {
     /// Takes a batch over; `requests` are its records, grouped into what goes together.
-    pub(super) fn hold(&mut self, batch: Batch, requests: Vec<Vec<u32>>) {
-        let sequence = batch.sequence;
-        let requests: Vec<_> = requests.into_iter().filter(|records| !records.is_empty()).collect();
+    pub(super) fn hold(&mut self, parcel: Parcel, requests: Requests) {
+        let Parcel { sequence, batch } = parcel;
+        let Requests { records, times } = requests;
+        let requests: Vec<_> = records.into_iter().filter(|records| !records.is_empty()).collect();
         if requests.is_empty() {
             self.settled.push(Settled {
+                sequence,
                 batch,
                 dropped: Vec::new(),
             });
@@ -114,6 +118,7 @@ impl Window {
             sequence,
             Held {
                 batch,
+                times,
                 open_pieces: requests.len(),
                 dropped: Vec::new(),
             },
@@ -136,8 +141,12 @@ impl Window {
     }
 
     /// Only for batches of pieces that came from [`Self::next`] and weren't judged yet; others may be settled.
-    pub(super) fn batch(&self, sequence: u64) -> Option<&Batch> {
-        self.held.get(&sequence).map(|held| &held.batch)
+    pub(super) fn contents(&self, sequence: u64) -> Option<(&Batch, &Times)> {
+        self.held.get(&sequence).map(|held| (&*held.batch, &held.times))
+    }
+
+    fn batch(&self, sequence: u64) -> Option<&Batch> {
+        self.contents(sequence).map(|(batch, _)| batch)
     }
 
     /// The piece to send next, if there is one: a suspect whose trial can count, else what is ready, else any suspect.
@@ -204,8 +213,8 @@ impl Window {
     /// A store that counts what it refused, and doesn't name it, does so for age: the oldest it were.
     fn oldest(&self, piece: &Piece, count: usize) -> Vec<u32> {
         let mut records = piece.records.clone();
-        if let Some(batch) = self.batch(piece.sequence) {
-            records.sort_by_key(|index| batch.records[*index as usize].time);
+        if let Some((batch, times)) = self.contents(piece.sequence) {
+            records.sort_by_key(|index| times.of(batch, *index));
         }
         records.truncate(count);
         records
@@ -305,7 +314,11 @@ impl Window {
     fn settle(&mut self, sequence: u64) {
         if let Some(Held { batch, mut dropped, .. }) = self.held.remove(&sequence) {
             dropped.sort_by_key(|(record, _)| *record);
-            self.settled.push(Settled { batch, dropped });
+            self.settled.push(Settled {
+                sequence,
+                batch,
+                dropped,
+            });
         }
     }
 

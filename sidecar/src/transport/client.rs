@@ -1,6 +1,7 @@
 //! One destination's connections: kept between requests, and replaced when what secures them has changed.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -72,6 +73,8 @@ pub(crate) struct Client {
     timeout: Duration,
     /// Open connections without a request. Never more than were under way at once.
     idle: Mutex<Vec<Connection>>,
+    /// Bytes of answers that are being read.
+    pub(super) answers: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -97,6 +100,7 @@ impl Client {
             connector,
             timeout,
             idle: Mutex::default(),
+            answers: Arc::default(),
         }
     }
 
@@ -157,7 +161,7 @@ impl Client {
         }
         let answer = connection.sender.send_request(request).await.map_err(broken)?;
         let (head, body) = answer.into_parts();
-        let (body, rest) = read_bounded(body).await.map_err(broken)?;
+        let (body, rest) = read_bounded(body, &self.answers).await.map_err(broken)?;
         if rest == Rest::None {
             self.keep(connection);
         }
@@ -192,18 +196,35 @@ enum Rest {
     Unread,
 }
 
-async fn read_bounded(mut body: Incoming) -> Result<(Bytes, Rest), hyper::Error> {
-    let mut read = Vec::new();
+/// What is held of an answer while it is read.
+struct Reading<'a> {
+    read: Vec<u8>,
+    held: &'a AtomicUsize,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.read.len(), Ordering::Relaxed);
+    }
+}
+
+async fn read_bounded(mut body: Incoming, held: &AtomicUsize) -> Result<(Bytes, Rest), hyper::Error> {
+    let mut reading = Reading { read: Vec::new(), held };
+    let mut rest = Rest::None;
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame?.into_data() {
-            let room = response::MAX_BODY - read.len();
-            read.extend_from_slice(&data[..data.len().min(room)]);
+            let room = response::MAX_BODY - reading.read.len();
+            let taken = &data[..data.len().min(room)];
+            reading.read.extend_from_slice(taken);
+            held.fetch_add(taken.len(), Ordering::Relaxed);
             if data.len() > room {
-                return Ok((read.into(), Rest::Unread));
+                rest = Rest::Unread;
+                break;
             }
         }
     }
-    Ok((read.into(), Rest::None))
+    // Judged and let go right away.
+    Ok((Bytes::copy_from_slice(&reading.read), rest))
 }
 
 #[cfg(test)]

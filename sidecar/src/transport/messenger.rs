@@ -1,5 +1,8 @@
 //! A destination's client together with its authorization: what the sending lanes talk to.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
 use bytes::Bytes;
 use http::StatusCode;
 
@@ -58,6 +61,12 @@ impl Messenger {
             client: Client::new(connector, destination.timeout.to_std()),
             authorization: Authorization::new(destination, around)?,
         })
+    }
+
+    /// Adds the bytes of answers that are being read to `answers`.
+    pub(crate) fn counting(mut self, answers: Arc<AtomicUsize>) -> Self {
+        self.client.answers = answers;
+        self
     }
 
     /// Sends one request and reads its answer. A 401 makes for one more attempt where there are new credentials to be

@@ -189,6 +189,20 @@ impl Sidecar {
         until(what, || self.report().filter(|report| check(report)))
     }
 
+    /// How many descriptors the program has of a file.
+    pub fn descriptors_of(&self, path: &Path) -> usize {
+        let entries = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let targets = entries.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+        targets.filter(|target| target == path).count()
+    }
+
+    /// The most memory that it ever had in use, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -7,6 +7,8 @@ mod confinement;
 #[cfg(test)]
 mod documentation;
 #[cfg(test)]
+mod fanout;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod lifecycle;

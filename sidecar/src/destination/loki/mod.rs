@@ -17,8 +17,8 @@ use std::io;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 
-use super::{BuildError, Probe};
-use crate::batch::{Batch, Origin};
+use super::{BuildError, Probe, Requests};
+use crate::batch::{Batch, Origin, Times};
 use crate::transport::Endpoint;
 use labels::Labels;
 pub(super) use verdict::classify;
@@ -63,18 +63,27 @@ impl Loki {
     }
 
     /// The records of each stream, in reading order, and their times set apart.
-    pub(super) fn streams(&self, batch: &mut Batch) -> Vec<Vec<u32>> {
-        let streams = streams::split(&self.labels, batch);
-        times::set_apart(batch, &streams);
-        streams
+    pub(super) fn requests(&self, batch: &Batch) -> Requests {
+        let records = streams::split(&self.labels, batch);
+        let times = times::set_apart(batch, &records);
+        Requests { records, times }
     }
 
     /// `records` are of one stream, at least one.
-    pub(super) fn encode(&mut self, batch: &Batch, records: &[u32], max_record_bytes: usize) -> io::Result<Bytes> {
+    pub(super) fn encode(
+        &mut self,
+        (batch, times): (&Batch, &Times),
+        records: &[u32],
+        max_record_bytes: usize,
+    ) -> io::Result<Bytes> {
         let labels = records
             .first()
             .map(|first| self.labels.of(batch, &batch.records[*first as usize]));
         self.encoder
-            .encode(batch, records, &labels.unwrap_or_default(), max_record_bytes)
+            .encode((batch, times), records, &labels.unwrap_or_default(), max_record_bytes)
+    }
+
+    pub(super) fn buffers(&self) -> usize {
+        self.encoder.buffers()
     }
 }

@@ -15,7 +15,7 @@ use std::io;
 use bytes::Bytes;
 
 use super::labels::sanitise;
-use crate::batch::{Batch, Origin, Record};
+use crate::batch::{Batch, Origin, Record, Times};
 use crate::destination::attributes::{self, FILE_OFFSET, PARTIAL, TRUNCATED, UNPARSED};
 use crate::destination::text::{Line, Lines};
 
@@ -55,22 +55,33 @@ impl Encoder {
         }
     }
 
+    /// Bytes of the buffers that are kept between requests.
+    pub(super) fn buffers(&self) -> usize {
+        self.message.capacity() + self.block.capacity()
+    }
+
     /// A snappy block of one stream.
     pub(super) fn encode(
         &mut self,
-        batch: &Batch,
+        (batch, times): (&Batch, &Times),
         records: &[u32],
         labels: &str,
         max_record_bytes: usize,
     ) -> io::Result<Bytes> {
-        let start = self.write_request(batch, records, labels, max_record_bytes);
+        let start = self.write_request((batch, times), records, labels, max_record_bytes);
         self.block.resize(snap::raw::max_compress_len(self.message.len()), 0);
         let length = self.snappy.compress(&self.message[start..], &mut self.block)?;
         Ok(Bytes::copy_from_slice(&self.block[..length]))
     }
 
     /// Returns where in the buffer the request begins.
-    fn write_request(&mut self, batch: &Batch, records: &[u32], labels: &str, max_record_bytes: usize) -> usize {
+    fn write_request(
+        &mut self,
+        (batch, times): (&Batch, &Times),
+        records: &[u32],
+        labels: &str,
+        max_record_bytes: usize,
+    ) -> usize {
         let lines = Lines::new(batch, max_record_bytes);
         let mut out = std::mem::take(&mut self.message);
         let files: Vec<FileMetadata<'_>> = batch.files.iter().map(|file| self.of_file(&file.origin)).collect();
@@ -78,13 +89,14 @@ impl Encoder {
         out.resize(HEADER_ROOM, 0);
         write_bytes(&mut out, 1, labels.as_bytes());
         let mut own = Vec::new();
-        for record in records.iter().map(|index| &batch.records[*index as usize]) {
+        for index in records {
+            let record = &batch.records[*index as usize];
             let line = lines.get(record);
             let file = &files[record.file as usize];
             own.clear();
             file.write_rest(&mut own, batch, record);
             write_marks(&mut own, record, &line);
-            write_entry(&mut out, record.time, &line.text, [&file.written, &own]);
+            write_entry(&mut out, times.of(batch, *index), &line.text, [&file.written, &own]);
         }
         let start = write_header(&mut out);
         self.message = out;

@@ -1,5 +1,7 @@
 //! Times that Loki can tell apart. It drops an entry that equals another of its stream in time and text.
 //!
+//! Batches are shared with other destinations, so what comes of it is kept beside them.
+//!
 //! What a line says about its time is seldom finer than a millisecond, so equal lines may have equal times: the digits
 //! that it doesn't say are filled with the line's place in its file. Then a time that another record of the stream has
 //! moves to the next free nanosecond. All of it depends on nothing but the batch, so a batch that is read again after a
@@ -7,23 +9,24 @@
 
 use std::collections::HashMap;
 
-use crate::batch::{Batch, Clock};
+use crate::batch::{Batch, Clock, Times};
 
-/// Sets the times within each stream apart.
-pub(super) fn set_apart(batch: &mut Batch, streams: &[Vec<u32>]) {
-    let mut told_by_lines = false;
-    for record in &mut batch.records {
-        if record.clock == Clock::Line {
-            record.time = placed(record.time, record.offset);
-            told_by_lines = true;
-        }
-    }
+/// The times of the records, set apart within each stream.
+pub(super) fn set_apart(batch: &Batch, streams: &[Vec<u32>]) -> Times {
+    let told_by_lines = batch.records.iter().any(|record| record.clock == Clock::Line);
     // Times of reading rise within a file.
-    if told_by_lines || batch.files.len() > 1 {
-        for records in streams {
-            separate(batch, records);
-        }
+    if !told_by_lines && batch.files.len() <= 1 {
+        return Times::default();
     }
+    let times = batch.records.iter().map(|record| match record.clock {
+        Clock::Line => placed(record.time, record.offset),
+        Clock::Reading => record.time,
+    });
+    let mut times: Vec<i64> = times.collect();
+    for records in streams {
+        separate(&mut times, records);
+    }
+    Times(Some(times))
 }
 
 /// The time with the digits that its line doesn't say filled from the offset.
@@ -36,10 +39,10 @@ fn placed(time: i64, offset: u64) -> i64 {
     time.saturating_add(place)
 }
 
-fn separate(batch: &mut Batch, records: &[u32]) {
+fn separate(times: &mut [i64], records: &[u32]) {
     let mut taken = Taken::default();
     for index in records {
-        let time = &mut batch.records[*index as usize].time;
+        let time = &mut times[*index as usize];
         *time = taken.take(*time);
     }
 }
@@ -74,7 +77,11 @@ mod tests {
     use crate::destination::samples;
 
     fn times(batch: &Batch) -> Vec<i64> {
-        batch.records.iter().map(|record| record.time).collect()
+        let times = set_apart(batch, &[samples::all(batch)]);
+        (0..)
+            .zip(&batch.records)
+            .map(|(index, _)| times.of(batch, index))
+            .collect()
     }
 
     #[test]
@@ -83,10 +90,7 @@ mod tests {
         for (record, time) in batch.records.iter_mut().zip([5, 5, 6]) {
             record.time = time;
         }
-        let all = [samples::all(&batch)];
-        set_apart(&mut batch, &all);
         assert_eq!(times(&batch), [5, 6, 7]);
-        set_apart(&mut batch, &all);
         assert_eq!(times(&batch), [5, 6, 7]);
     }
 
@@ -100,8 +104,6 @@ mod tests {
         {
             (record.time, record.clock) = (time, Clock::Line);
         }
-        let all = [samples::all(&batch)];
-        set_apart(&mut batch, &all);
         assert_eq!(times(&batch), [7_000_000_000, 7_000_000_005, 7_000_123_456]);
     }
 

@@ -1,14 +1,19 @@
 //! Filling batches and handing them over.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::batch::Settled;
+use crate::batch::{Batch, Parcel, Settled};
 use crate::processing::Processing;
 
 use super::super::cursor::NextLine;
 use super::super::open_batch::{Allowance, Progress, QUANTUM};
-use super::{Cursor, CursorId, File, FileId, Files, InFlight, Lane, Now, OpenBatch, Saved, Source};
+use super::offer::Offer;
+use super::{Cursor, CursorId, File, FileId, Files, InFlight, Lane, Now, OpenBatch, Saved, Share, Source};
+use crate::engine::budget::Ledger;
+use crate::engine::running::{Running, Shared};
+use crate::reading::lines::LineState;
 
 /// A batch with less room than this is full.
 const LEAST_ROOM: usize = 1 << 10;
@@ -21,10 +26,12 @@ const LEAST_BATCH: usize = 64 << 10;
 /// What a lane works with in one turn of the engine.
 pub(crate) struct Turn<'a> {
     pub(crate) files: &'a mut Files,
-    pub(crate) sources: &'a mut [Source],
     pub(crate) saved: &'a mut Saved,
     pub(crate) now: Now,
-    /// This lane's part of the memory budget.
+    pub(crate) ledger: &'a mut Ledger,
+    /// Whose turn it is, by its place in the ledger.
+    pub(crate) pipeline: usize,
+    /// How much the lane that reads may hold, see `budget`.
     pub(crate) memory: usize,
     /// Let everything leave at once: the process is to end.
     pub(crate) flush: bool,
@@ -41,7 +48,8 @@ pub(crate) enum Recheck {
     Rewritten,
 }
 
-enum Filled {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filled {
     /// Nothing more to read.
     Drained,
     /// The batch is to leave before more is read.
@@ -50,23 +58,46 @@ enum Filled {
     Paused,
 }
 
+impl<'a> Turn<'a> {
+    pub(crate) fn new((files, saved, now): (&'a mut Files, &'a mut Saved, Now), ledger: &'a mut Ledger) -> Self {
+        Self {
+            files,
+            saved,
+            now,
+            ledger,
+            pipeline: 0,
+            memory: 0,
+            flush: false,
+            rechecks: Vec::new(),
+        }
+    }
+
+    /// Takes down what the pipeline's lane at `index` holds, and what all of its lanes do.
+    pub(crate) fn account(&mut self, index: usize, running: &Running) {
+        let holds = running.lanes.get(index).map_or(0, Lane::reserved);
+        let common = running.stock.held();
+        self.ledger.set((self.pipeline, index), holds, common);
+    }
+
+    pub(crate) fn allowance(&self, index: usize) -> usize {
+        self.ledger.allowance((self.pipeline, index))
+    }
+
+    pub(crate) fn shared(&mut self) -> Shared<'_> {
+        (&*self.files, &mut *self.saved, self.now)
+    }
+}
+
 impl Lane {
-    /// Reads what there is and hands over what is full or due, as far as window and memory allow.
-    pub(crate) fn pump(&mut self, turn: &mut Turn<'_>) {
-        self.ship_unterminated(turn);
+    pub(crate) fn begin_turn(&mut self, turn: &Turn<'_>, sources: &[Source]) {
+        self.ship_unterminated(turn, sources);
         self.read_in_turn = 0;
-        while self.successor.is_none() && self.in_flight.len() < self.limits.window {
-            match self.fill(turn) {
-                Filled::Full if self.open.is_some() => self.send(turn),
-                _ => break,
-            }
-        }
-        if self.is_due(turn.now.instant, turn.flush) {
-            self.send(turn);
-        }
-        if self.queue.is_empty() && self.in_flight.is_empty() {
-            self.spare.clear();
-        }
+        self.following = false;
+    }
+
+    /// Whether another batch may be handed over.
+    pub(crate) fn has_room(&self) -> bool {
+        self.successor.is_none() && self.in_flight.len() < self.limits.window
     }
 
     /// When the lane has something to do without being told.
@@ -84,22 +115,30 @@ impl Lane {
     }
 
     /// After a pause the first batch leaves at once; then each gathers for `maxDelay`.
-    fn is_due(&self, now: Instant, flush: bool) -> bool {
+    pub(crate) fn is_due(&self, now: Instant, flush: bool) -> bool {
         let waited = self.sent_at.is_none_or(|sent| now >= sent + self.limits.max_delay);
         self.can_leave() && (waited || flush)
     }
 
     fn can_leave(&self) -> bool {
-        self.successor.is_none()
-            && self.in_flight.len() < self.limits.in_flight
-            && self.open.as_ref().is_some_and(|open| !open.is_empty())
+        self.successor.is_none() && self.in_flight.len() < self.limits.in_flight && (self.following || !self.is_free())
     }
 
-    fn fill(&mut self, turn: &mut Turn<'_>) -> Filled {
+    /// Reads what there is, as far as batch and memory allow.
+    pub(crate) fn fill(
+        &mut self,
+        turn: &mut Turn<'_>,
+        sources: &mut [Source],
+        (team, spare): (&[&Self], &mut Vec<Batch>),
+    ) -> Filled {
         let max_bytes = self.max_bytes(turn.memory);
         loop {
             let Some(&id) = self.queue.front() else {
-                return Filled::Drained;
+                return if self.parked.is_empty() {
+                    Filled::Drained
+                } else {
+                    Filled::Full
+                };
             };
             if self.read_in_turn >= MOST_OF_A_TURN {
                 return Filled::Paused;
@@ -108,18 +147,34 @@ impl Lane {
             let is_large = self
                 .open
                 .as_ref()
-                .is_some_and(|open| open.batch.memory() > 3 * max_bytes + QUANTUM);
-            let next = QUANTUM.min(max_bytes) * self.limits.memory_per_byte;
-            let no_memory = self.memory() + next > turn.memory && used + self.in_flight.len() > 0;
+                .is_some_and(|open| self.is_large(&open.batch, max_bytes));
+            let no_memory = self.lacks_memory(turn.memory) && used + self.in_flight.len() > 0;
             if used + LEAST_ROOM > max_bytes || is_large || no_memory {
                 return Filled::Full;
             }
             self.queue.pop_front();
-            if let Filled::Full = self.read(id, max_bytes - used, max_bytes, turn) {
+            if let Filled::Full = self.read(id, max_bytes - used, turn, sources, (team, spare)) {
                 self.queue.push_front(id);
                 return Filled::Full;
             }
         }
+    }
+
+    /// Whether there is none for the next piece.
+    pub(crate) fn lacks_memory(&self, allowance: usize) -> bool {
+        let front = self.queue.front().and_then(|id| self.cursors.get(id));
+        let is_long = front.is_some_and(|cursor| cursor.next_line == NextLine::Long);
+        let piece = if is_long {
+            self.limits.max_bytes
+        } else {
+            QUANTUM.min(self.max_bytes(allowance))
+        };
+        self.reserved() + piece * self.limits.memory_per_byte > allowance
+    }
+
+    /// Records cost more than their text where that is short.
+    fn is_large(&self, batch: &Batch, max_bytes: usize) -> bool {
+        batch.memory() > 3 * max_bytes + QUANTUM || self.limits.encoded(batch) > 4 * max_bytes + QUANTUM
     }
 
     /// So that a whole window fits into the memory there is.
@@ -129,22 +184,28 @@ impl Lane {
     }
 
     /// Reads one quantum of one file.
-    fn read(&mut self, id: CursorId, room: usize, max_bytes: usize, turn: &mut Turn<'_>) -> Filled {
+    fn read(
+        &mut self,
+        id: CursorId,
+        room: usize,
+        turn: &mut Turn<'_>,
+        sources: &mut [Source],
+        (team, spare): (&[&Self], &mut Vec<Batch>),
+    ) -> Filled {
+        let until = self.until(id, team);
         let Some(cursor) = self.cursors.get_mut(&id) else {
             return Filled::Drained;
         };
         let file_id = cursor.file;
-        let source = turn.sources.iter_mut().find(|source| source.id == cursor.source);
+        let source = sources.iter_mut().find(|source| source.id == cursor.source);
         let (Some(file), Some(source), false) = (turn.files.get_mut(file_id), source, cursor.ended) else {
             cursor.queued = false;
             return Filled::Drained;
         };
-        let open = self.open.get_or_insert_with(|| {
-            self.sequence += 1;
-            OpenBatch::new(self.sequence, self.spare.pop().unwrap_or_default())
-        });
-        let longest = usize::try_from(source.config.max_line_bytes.as_bytes()).unwrap_or(usize::MAX);
-        let max_line = longest.min(self.limits.max_record_bytes).min(max_bytes);
+        let open = self
+            .open
+            .get_or_insert_with(|| OpenBatch::new(spare.pop().unwrap_or_default()));
+        let max_line = self.limits.longest_line(&source.config).min(turn.ledger.longest_line());
         let Some(flow) = self.flows.get_mut(&cursor.source) else {
             return Filled::Drained;
         };
@@ -154,7 +215,8 @@ impl Lane {
             memory: &mut flow.memory,
             scratch: &mut self.scratch,
         };
-        let outcome = read_guarded(open, (id, cursor), file, Allowance { room, max_line }, &mut processing);
+        let allowance = Allowance { room, max_line, until };
+        let outcome = read_guarded(open, (id, cursor), file, allowance, &mut processing);
         self.waiting.remove(&id);
         cursor.queued = false;
         match outcome {
@@ -166,7 +228,10 @@ impl Lane {
                 file.error = None;
                 self.read_in_turn += piece.bytes;
                 source.count(file_id, cursor.generation, (piece, cursor.read), turn.now.wall);
-                if more {
+                if until == Some(cursor.read) {
+                    cursor.queued = true;
+                    self.parked.push(id);
+                } else if more {
                     cursor.queued = true;
                     self.queue.push_back(id);
                 }
@@ -185,13 +250,13 @@ impl Lane {
     }
 
     /// Lines without an end leave when nothing came after them for long enough.
-    fn ship_unterminated(&mut self, turn: &Turn<'_>) {
+    fn ship_unterminated(&mut self, turn: &Turn<'_>, sources: &[Source]) {
         let due: Vec<_> = self
             .waiting
             .iter()
             .copied()
             .filter(|id| {
-                let at = self.ships_at(*id, turn.sources, turn.files);
+                let at = self.ships_at(*id, sources, turn.files);
                 turn.flush || at.is_some_and(|at| at <= turn.now.instant)
             })
             .collect();
@@ -221,32 +286,72 @@ impl Lane {
         Some(file.grew_at + wait)
     }
 
-    fn send(&mut self, turn: &mut Turn<'_>) {
-        let Some(open) = self.open.take() else {
-            return;
+    /// The place in the file nearest before which another lane stands: who stops there can be given what comes next.
+    fn until(&self, id: CursorId, team: &[&Self]) -> Option<u64> {
+        let cursor = self.cursors.get(&id)?;
+        let place = |lane: &&Self| {
+            let id = lane.by_file.get(&(cursor.source, cursor.file))?;
+            let other = lane.cursors.get(id)?;
+            let place = other.handed();
+            let is_ahead = other.generation == cursor.generation && place.offset > cursor.read;
+            (is_ahead && place.state == LineState::Fresh).then_some(place.offset)
         };
-        let sequence = open.batch.sequence;
-        for share in &open.shares {
+        team.iter().filter_map(place).min()
+    }
+
+    /// Takes the open batch off, complete.
+    pub(crate) fn close(&mut self) -> Option<(Arc<Batch>, Vec<Share>)> {
+        let OpenBatch { batch, shares, .. } = self.open.take().filter(|open| !open.is_empty())?;
+        for share in &shares {
             if let Some(cursor) = self.cursors.get_mut(&share.cursor) {
                 cursor.in_open = false;
+            }
+        }
+        self.queue.extend(self.parked.drain(..));
+        Some((Arc::new(batch), shares))
+    }
+
+    /// Takes a batch that another lane has read.
+    pub(crate) fn take(&mut self, offer: &Offer, shared: Shared<'_>) -> Option<Batch> {
+        let shares = self.advance(offer);
+        self.hand_over((Arc::clone(&offer.batch), 0), shares, shared)
+    }
+
+    /// Gives a batch to the sending task; this lane is charged so much for holding it. Returns buffers that are free.
+    pub(crate) fn hand_over(
+        &mut self,
+        (batch, charge): (Arc<Batch>, usize),
+        shares: Vec<Share>,
+        (files, saved, now): Shared<'_>,
+    ) -> Option<Batch> {
+        self.sequence += 1;
+        let sequence = self.sequence;
+        for share in &shares {
+            if let Some(cursor) = self.cursors.get_mut(&share.cursor) {
                 cursor.window.push(sequence, share.position);
             }
         }
-        let OpenBatch { batch, shares, .. } = open;
-        let memory = self.cost(&batch);
-        self.in_flight.insert(sequence, InFlight { shares, memory });
-        self.sent_at = Some(turn.now.instant);
+        let under_way = InFlight {
+            shares,
+            charge,
+            encoded: self.limits.encoded(&batch),
+        };
+        self.in_flight.insert(sequence, under_way);
+        self.sent_at = Some(now.instant);
         if batch.records.is_empty() {
             // Only bytes that belong to no record, such as the rest of a cut line: nothing to send.
             let nothing = Settled {
+                sequence,
                 batch,
                 dropped: Vec::new(),
             };
-            self.settle(nothing, turn.files, turn.saved, turn.now);
-        } else if self.link.batches.try_send(batch).is_err() {
+            return self.settle(nothing, files, saved, now);
+        }
+        if self.link.batches.try_send(Parcel { sequence, batch }).is_err() {
             // The task is gone; the engine notices and starts it again from the settled positions.
             tracing::error!(destination = %self.destination.name, "the sending task has ended");
         }
+        None
     }
 }
 

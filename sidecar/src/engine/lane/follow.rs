@@ -27,6 +27,7 @@ struct Ended {
     origin: Arc<Origin>,
     record: Option<RecordId>,
     next_time: i64,
+    slot: u64,
 }
 
 /// By the mean length of the records so far; at least one.
@@ -47,7 +48,7 @@ impl Lane {
         };
         flow.account.discover(file.size.saturating_sub(start.position.offset));
         let mut cursor = Cursor::new(source.id, id, file.generation, Arc::clone(&tail.origin), start.position);
-        cursor.record = start.record;
+        (cursor.record, cursor.slot) = (start.record, tail.slot);
         cursor.after = start.copy_of.map(|original| (original, start.position.offset));
         let id = self.insert(cursor);
         if let Some(original) = start.copy_of {
@@ -121,7 +122,7 @@ impl Lane {
             let mut next = Cursor::new(old.source, id, file.generation, old.origin, Position::default());
             // The saved position of the former content is what a copy is known by after a restart.
             next.record = old.record.filter(|_| !is_remembered);
-            next.next_time = old.next_time;
+            (next.next_time, next.slot) = (old.next_time, old.slot);
             self.insert(next);
         }
     }
@@ -169,6 +170,7 @@ impl Lane {
             origin: Arc::clone(&cursor.origin),
             record: cursor.record.take(),
             next_time: cursor.next_time,
+            slot: cursor.slot,
         };
         let unread = size.saturating_sub(cursor.read);
         cursor.ended = true;

@@ -1,11 +1,38 @@
 //! A lane: one destination of one pipeline, with a cursor of its own in every file of its sources.
 //!
-//! A slow or dead destination holds back only its lane. Lanes that are level could share one batch; that is an
-//! optimisation of [`fill`](Lane::pump), nothing else would notice.
+//! # Lockstep
+//! Every lane has cursors, windows, accounts and positions of its own, whatever the others do, so a slow or dead
+//! destination holds back only its lane. What lanes have in common is batches. One lane reads, splits, parses and
+//! transforms; when its batch is complete, it is *offered* to the others, and each that stands exactly where the batch
+//! begins takes it ([`offer`]), as if it had read it. That is the only rule: nobody joins or leaves a group, so nothing
+//! can be lost, repeated or reordered by joining or leaving.
+//!
+//! ```text
+//!                 +- lane 1: cursors, window, account -> Arc<Batch> -> times, requests, bodies of its own
+//!  file -> batch -+
+//!                 +- lane 2: cursors, window, account -> Arc<Batch> -> ...
+//! ```
+//! * *Reading.* A lane with nothing open, all of whose files with news stand where another's do, *follows* that one
+//!   instead of reading. It doesn't wait for it: when it is due itself, it has the other's batch closed and takes it.
+//! * *Falling behind.* What a lane that was level can't take yet is kept for it, at most a window of batches, and only as
+//!   long as memory isn't short. Beyond that it has to read by itself: it is a laggard.
+//! * *Catching up.* A laggard stops reading a file where another lane stands, closes its batch there, and is level. At
+//!   the end of all files everybody is.
+//! * *A content that goes* (truncated, replaced) is shared before it is given up, so that a lane loses nothing by
+//!   having followed another.
+//!
+//! Lanes share when they belong to one pipeline, take the same sources, gather alike (`maxBytes`, `maxDelay`) and cut
+//! lines at the same length: an S3 object of a minute is no batch for Loki. `inFlight`, labels, times, cuts of the
+//! encoder, retries and what is given up are each lane's own. Rate limits remember the same after a shared batch, so all
+//! that share it leave out the same records. A destination that is being replaced shares nothing until it has been.
+//! Pipelines share nothing but the descriptors of files.
+//!
+//! The part between lanes is `lockstep`; how much memory each may use is `budget`.
 
 mod fill;
 mod follow;
 mod former;
+mod offer;
 mod settle;
 mod succession;
 #[cfg(test)]
@@ -17,11 +44,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Parcel};
 use crate::destination::Limits;
 use crate::positions::{FilePosition, FlowKey, Hashed};
 use crate::processing::{Memory, Scratch};
-use crate::sending::{Health, LaneHandle, LaneId};
+use crate::sending::{Health, Holding, LaneHandle, LaneId};
 
 use super::account::{Account, Loss};
 use super::clock::Now;
@@ -32,11 +59,12 @@ use super::saved::Saved;
 use super::source::{Source, SourceId};
 use crate::metrics::Amount;
 
-pub(crate) use fill::{Recheck, Turn};
+pub(crate) use fill::{Filled, Recheck, Turn};
 pub(crate) use follow::Fate;
 use follow::estimate_records;
 use former::Former;
 pub(crate) use former::Remember;
+pub(crate) use offer::Offer;
 
 /// How long a changed destination may finish what it has under way.
 const FINISH: Duration = Duration::from_secs(5);
@@ -45,7 +73,8 @@ const FINISH: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) id: LaneId,
-    pub(crate) batches: mpsc::Sender<Batch>,
+    pub(crate) batches: mpsc::Sender<Parcel>,
+    pub(crate) holding: Arc<Holding>,
     /// Dropping it aborts the task.
     #[expect(dead_code, reason = "held for its drop")]
     pub(crate) handle: LaneHandle,
@@ -83,7 +112,10 @@ pub(crate) struct Flow {
 #[derive(Debug)]
 struct InFlight {
     shares: Vec<Share>,
-    memory: usize,
+    /// What the batch takes; nothing where it is shared, for then it counts once for all.
+    charge: usize,
+    /// What its requests will take, see [`Limits::encoded`].
+    encoded: usize,
 }
 
 #[derive(Debug)]
@@ -98,6 +130,10 @@ pub(crate) struct Lane {
     by_file: HashMap<(SourceId, FileId), CursorId>,
     /// Cursors with something to read, in turn.
     queue: VecDeque<CursorId>,
+    /// Cursors that stand where others do: they go on with the next batch.
+    parked: Vec<CursorId>,
+    /// Another lane is reading for this one.
+    pub(crate) following: bool,
     /// Cursors whose file ends in the middle of a line.
     waiting: BTreeSet<CursorId>,
     /// Ended cursors that still have something under way; looking for them among all takes too long with many files.
@@ -108,8 +144,6 @@ pub(crate) struct Lane {
     unsaved: BTreeSet<CursorId>,
     open: Option<OpenBatch>,
     in_flight: BTreeMap<u64, InFlight>,
-    /// Buffers that came back.
-    spare: Vec<Batch>,
     scratch: Scratch,
     sequence: u64,
     next_cursor: u64,
@@ -129,13 +163,14 @@ impl Lane {
             cursors: HashMap::new(),
             by_file: HashMap::new(),
             queue: VecDeque::new(),
+            parked: Vec::new(),
+            following: false,
             waiting: BTreeSet::new(),
             leaving: BTreeSet::new(),
             formers: Vec::new(),
             unsaved: BTreeSet::new(),
             open: None,
             in_flight: BTreeMap::new(),
-            spare: Vec::new(),
             scratch: Scratch::default(),
             sequence: 0,
             next_cursor: 0,
@@ -261,16 +296,52 @@ impl Lane {
         self.flows.values().map(|flow| flow.account.pending()).sum()
     }
 
-    /// Bytes held by batches and their requests.
-    pub(crate) fn memory(&self) -> usize {
-        let in_flight: usize = self.in_flight.values().map(|batch| batch.memory).sum();
-        let open = self.open.as_ref().map_or(0, |open| self.cost(&open.batch));
-        let spare: usize = self.spare.iter().map(Batch::memory).sum();
-        in_flight + open + spare
+    /// Bytes held for this lane alone: batches, and what the sending task makes of them.
+    pub(crate) fn held(&self) -> usize {
+        self.batches() + self.link.holding.bytes()
     }
 
-    /// What a batch costs until it is settled, its encoded request included.
-    fn cost(&self, batch: &Batch) -> usize {
-        batch.memory() + batch.text.len() * (self.limits.memory_per_byte - 1)
+    /// The same for the budget: as if every batch had been encoded by now.
+    pub(crate) fn reserved(&self) -> usize {
+        let in_flight: usize = self.in_flight.values().map(|under_way| under_way.encoded).sum();
+        let open = self.open.as_ref().map_or(0, |open| self.limits.encoded(&open.batch));
+        self.batches() + (in_flight + open).max(self.link.holding.bytes())
+    }
+
+    fn batches(&self) -> usize {
+        let in_flight: usize = self.in_flight.values().map(|under_way| under_way.charge).sum();
+        in_flight + self.open.as_ref().map_or(0, |open| open.batch.memory())
+    }
+
+    /// Whether a batch that others have may be held too. Who holds nothing may, or would never go on.
+    pub(crate) fn can_hold(&self, batch: &Batch, allowance: usize) -> bool {
+        let holds_nothing = self.in_flight.is_empty() && self.is_free();
+        holds_nothing || self.reserved() + self.limits.encoded(batch) <= allowance
+    }
+
+    /// Batches that may be under way.
+    pub(crate) const fn window(&self) -> usize {
+        self.limits.window
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        !(self.queue.is_empty() && self.in_flight.is_empty())
+    }
+
+    /// Whether it may read for others, and others for it: a destination that is being replaced begins anew.
+    pub(crate) fn is_teamed(&self) -> bool {
+        self.successor.is_none()
+    }
+
+    /// Whether the same batches suit both: of the same sources, of the same size, as often, with lines as long.
+    pub(crate) fn is_alike(&self, other: &Self, sources: &[Source]) -> bool {
+        let size = |lane: &Self| (lane.limits.max_bytes, lane.limits.max_delay);
+        let taken = sources.iter().filter(|source| self.flows.contains_key(&source.id));
+        let line = |lane: &Self, source: &Source| lane.limits.longest_line(&source.config);
+        size(self) == size(other)
+            && self.flows.keys().eq(other.flows.keys())
+            && taken
+                .into_iter()
+                .all(|source| line(self, source) == line(other, source))
     }
 }

@@ -1,34 +1,27 @@
 //! Taking back what is settled: the accounts, the window, the position.
 
+use std::sync::Arc;
+
 use crate::batch::{Batch, DropCause, Settled};
 use crate::metrics::Amount;
 
 use super::super::account::Counters;
-use super::{FileId, Files, Lane, Loss, Now, Saved, Share, SourceId};
-
-/// A busy lane keeps so many buffers for the next batches.
-const SPARES: usize = 2;
+use super::{FileId, Files, InFlight, Lane, Loss, Now, Saved, Share, SourceId};
 
 impl Lane {
-    /// Every record of a batch met its fate.
-    pub(crate) fn settle(&mut self, settled: Settled, files: &Files, saved: &mut Saved, now: Now) {
-        let Settled { batch, dropped } = settled;
-        let Some(in_flight) = self.in_flight.remove(&batch.sequence) else {
-            return;
-        };
-        for (index, share) in in_flight.shares.iter().enumerate() {
-            self.settle_share(&batch, (index, share), &dropped, (files, saved, now));
+    /// Every record of a batch met its fate. Its buffers are given back, unless another destination still has them.
+    pub(crate) fn settle(&mut self, settled: Settled, files: &Files, saved: &mut Saved, now: Now) -> Option<Batch> {
+        let InFlight { shares, .. } = self.in_flight.remove(&settled.sequence)?;
+        for (index, share) in shares.iter().enumerate() {
+            self.settle_share(&settled, (index, share), (files, saved, now));
         }
-        if self.spare.len() < SPARES && !self.queue.is_empty() {
-            self.spare.push(batch);
-        }
+        Arc::into_inner(settled.batch)
     }
 
     fn settle_share(
         &mut self,
-        batch: &Batch,
+        settled: &Settled,
         (index, share): (usize, &Share),
-        dropped: &[(usize, DropCause)],
         (files, saved, now): (&Files, &mut Saved, Now),
     ) {
         let Some(cursor) = self.cursors.get_mut(&share.cursor) else {
@@ -36,17 +29,20 @@ impl Lane {
         };
         let Some(flow) = self.flows.get_mut(&cursor.source) else {
             // The source was taken away meanwhile: nothing counts any more, but the file has to be let go.
-            cursor.window.settle(batch.sequence, Counters::default()).for_each(drop);
+            cursor
+                .window
+                .settle(settled.sequence, Counters::default())
+                .for_each(drop);
             if cursor.is_quiet() {
                 self.remove(share.cursor);
             }
             return;
         };
         let before = cursor.settled.offset;
-        for (position, outcome) in cursor
-            .window
-            .settle(batch.sequence, outcome(batch, (index, share), dropped))
-        {
+        for (position, outcome) in cursor.window.settle(
+            settled.sequence,
+            outcome(&settled.batch, (index, share), &settled.dropped),
+        ) {
             cursor.settled = position;
             flow.account.settle(&outcome);
         }

@@ -69,6 +69,7 @@ impl Lane {
         self.in_flight.clear();
         self.open = None;
         self.queue.clear();
+        self.parked.clear();
         self.waiting.clear();
         self.lose_ended();
         let mut ids: Vec<_> = self.cursors.keys().copied().collect();

@@ -1,5 +1,7 @@
 //! The accounting of a lane under random writes, truncations, settlements and restarts of its task.
 
+mod team;
+
 use std::fs::{File as StdFile, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
@@ -7,7 +9,10 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use tokio::sync::mpsc;
 
+use super::super::budget::{Budget, Ledger};
 use super::super::files::Seen;
+use super::super::lockstep::Stock;
+use super::super::running::Running;
 use super::super::source::{Tail, identity};
 use super::super::start::Start;
 use super::*;
@@ -53,11 +58,10 @@ struct Bench {
     path: PathBuf,
     files: Files,
     file: FileId,
-    sources: Vec<Source>,
     saved: Saved,
-    lane: Lane,
-    batches: mpsc::Receiver<Batch>,
-    under_way: Vec<Batch>,
+    running: Running,
+    batches: mpsc::Receiver<Parcel>,
+    under_way: Vec<Parcel>,
     written: u64,
 }
 
@@ -67,7 +71,7 @@ fn destination() -> pipeline::Destination {
     serde_json::from_value(json).unwrap()
 }
 
-fn link(runtime: &tokio::runtime::Runtime, id: u64) -> (Link, mpsc::Receiver<Batch>) {
+fn link(runtime: &tokio::runtime::Runtime, id: u64) -> (Link, mpsc::Receiver<Parcel>) {
     let (_, unused) = mpsc::channel(1);
     let parts = LaneParts {
         id: LaneId(id),
@@ -76,6 +80,7 @@ fn link(runtime: &tokio::runtime::Runtime, id: u64) -> (Link, mpsc::Receiver<Bat
         settled: std::sync::mpsc::channel().0,
         wake: Arc::new(|| {}),
         health: Arc::default(),
+        holding: Arc::default(),
         stdout: stdout::writer_on(StdFile::open("/dev/null").unwrap()).unwrap(),
         around: Surroundings::default(),
     };
@@ -85,6 +90,7 @@ fn link(runtime: &tokio::runtime::Runtime, id: u64) -> (Link, mpsc::Receiver<Bat
         Link {
             id: LaneId(id),
             batches,
+            holding: Arc::default(),
             handle,
         },
         receiver,
@@ -103,27 +109,38 @@ impl Bench {
         let mut files = Files::default();
         let file = files.insert(fd.into(), &facts, Vec::new(), now);
         let origin = source.origin("/var/log/a.log", identity(facts.id));
-        source.tails.insert(file, Tail::new(origin, (0, PathBuf::new()), 0, 0));
+        source
+            .tails
+            .insert(file, Tail::new(origin, (0, PathBuf::new()), (0, 0), 0));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (link, batches) = link(&runtime, 1);
         let saved = Saved::new(Store::in_memory().unwrap(), now);
         let mut lane = Lane::new(destination(), link, Arc::default());
         lane.open_flow("p", &source, &saved);
         lane.attach(&source, (file, files.get(file).unwrap()), Start::default());
-        let (sources, under_way) = (vec![source], Vec::new());
+        let pipeline = serde_json::json!({"name": "p", "sources": [], "destinations": []});
+        let running = Running {
+            pipeline: serde_json::from_value(pipeline).unwrap(),
+            sources: vec![source],
+            lanes: vec![lane],
+            stock: Stock::default(),
+        };
         Self {
             runtime,
             _dir: dir,
             path,
             files,
             file,
-            sources,
             saved,
-            lane,
+            running,
             batches,
-            under_way,
+            under_way: Vec::new(),
             written: 0,
         }
+    }
+
+    fn lane(&mut self) -> &mut Lane {
+        &mut self.running.lanes[0]
     }
 
     fn apply(&mut self, step: Step) {
@@ -151,8 +168,8 @@ impl Bench {
             Step::Pump => self.pump(),
             Step::Settle { place, drop_every } => self.settle(place, drop_every),
             Step::Restart => {
-                let (link, batches) = link(&self.runtime, self.lane.id().0 + 1);
-                self.lane.replace_link(link);
+                let (link, batches) = link(&self.runtime, self.running.lanes[0].id().0 + 1);
+                self.lane().replace_link(link);
                 self.batches = batches;
                 self.under_way.clear();
             }
@@ -165,25 +182,17 @@ impl Bench {
         let (before, facts) = (file.size, Facts::of(file.fd.as_ref().unwrap()).unwrap());
         match file.observe(&facts, Now::read()) {
             Seen::Same => {}
-            Seen::Grew { by } => self.lane.grew(self.file, by),
+            Seen::Grew { by } => self.running.lanes[0].grew(self.file, by),
             Seen::Replaced => {
-                self.lane
-                    .began_anew(self.file, self.files.get(self.file).unwrap(), (before, Now::read()));
+                self.running.lanes[0].began_anew(self.file, self.files.get(self.file).unwrap(), (before, Now::read()));
             }
         }
     }
 
     fn pump(&mut self) {
-        let mut turn = Turn {
-            files: &mut self.files,
-            sources: &mut self.sources,
-            saved: &mut self.saved,
-            now: Now::read(),
-            memory: 1 << 20,
-            flush: false,
-            rechecks: Vec::new(),
-        };
-        self.lane.pump(&mut turn);
+        let mut ledger = Ledger::new(Budget::new(None, 1), vec![(vec![0], 0)]);
+        let mut turn = Turn::new((&mut self.files, &mut self.saved, Now::read()), &mut ledger);
+        self.running.pump(0, &mut turn);
         assert!(turn.rechecks.is_empty(), "{:?}", turn.rechecks);
         while let Ok(batch) = self.batches.try_recv() {
             self.under_way.push(batch);
@@ -194,37 +203,45 @@ impl Bench {
         if self.under_way.is_empty() {
             return;
         }
-        let batch = self.under_way.remove(place % self.under_way.len());
+        let Parcel { sequence, batch } = self.under_way.remove(place % self.under_way.len());
         let records = 0..batch.records.len();
         let dropped = records.filter(|index| drop_every > 0 && index % drop_every == 0);
         let dropped = dropped.map(|index| (index, DropCause::Rejected)).collect();
-        self.lane
-            .settle(Settled { batch, dropped }, &self.files, &mut self.saved, Now::read());
+        self.running.lanes[0].settle(
+            Settled {
+                sequence,
+                batch,
+                dropped,
+            },
+            &self.files,
+            &mut self.saved,
+            Now::read(),
+        );
     }
 
     /// As at the end of the process.
     fn forget(&mut self) {
-        self.lane
-            .forget_formers(&self.files, &mut self.saved, (Now::read(), Remember::Nothing));
+        self.running.lanes[0].forget_formers(&self.files, &mut self.saved, (Now::read(), Remember::Nothing));
     }
 
     /// Bytes that aren't settled, counted without the account.
     fn unsettled(&self) -> u64 {
+        let lane = &self.running.lanes[0];
         let size = self.files.get(self.file).unwrap().size;
         let end = |cursor: &Cursor| if cursor.ended { cursor.read } else { size };
-        self.lane
-            .cursors
+        lane.cursors
             .values()
             .map(|cursor| end(cursor) - cursor.settled.offset)
-            .chain(self.lane.formers.iter().map(|former| former.unread))
+            .chain(lane.formers.iter().map(|former| former.unread))
             .sum()
     }
 
     fn check(&self) {
-        let account = self.lane.flows[&SourceId(1)].account;
+        let lane = &self.running.lanes[0];
+        let account = lane.flows[&SourceId(1)].account;
         assert_eq!(account.discovered(), self.written, "every byte is discovered once");
         assert_eq!(account.pending(), self.unsettled());
-        let memory = self.lane.memory();
+        let memory = self.running.memory();
         assert!(memory <= 1 << 20, "{memory} bytes held");
     }
 }
@@ -245,7 +262,7 @@ proptest! {
             bench.settle(0, 0);
             bench.check();
         }
-        let counters = bench.lane.flows[&SourceId(1)].account.counters;
+        let counters = bench.lane().flows[&SourceId(1)].account.counters;
         prop_assert_eq!(counters.acknowledged.bytes + counters.dropped_bytes(), bench.written);
     }
 }
@@ -255,15 +272,8 @@ fn a_file_that_shrank_in_the_middle_of_a_line_since_it_was_looked_at_is_looked_a
     let mut bench = Bench::new();
     std::fs::write(&bench.path, "x".repeat(100)).unwrap();
     bench.files.get_mut(bench.file).unwrap().size = 5_000;
-    let mut turn = Turn {
-        files: &mut bench.files,
-        sources: &mut bench.sources,
-        saved: &mut bench.saved,
-        now: Now::read(),
-        memory: 1 << 20,
-        flush: false,
-        rechecks: Vec::new(),
-    };
-    bench.lane.pump(&mut turn);
+    let mut ledger = Ledger::new(Budget::new(None, 1), vec![(vec![0], 0)]);
+    let mut turn = Turn::new((&mut bench.files, &mut bench.saved, Now::read()), &mut ledger);
+    bench.running.pump(0, &mut turn);
     assert_eq!(turn.rechecks, [(bench.file, Recheck::Short)]);
 }

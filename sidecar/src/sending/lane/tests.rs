@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A lane under test and the reader's ends of it.
 struct Bench {
-    batches: Option<mpsc::Sender<Batch>>,
+    batches: Option<mpsc::Sender<Parcel>>,
     settled: Receiver<(LaneId, Settled)>,
     health: Arc<Health>,
     handle: LaneHandle,
@@ -41,6 +41,7 @@ impl Bench {
             settled: done,
             wake: Arc::new(|| {}),
             health: Arc::clone(&health),
+            holding: Arc::default(),
             stdout,
             around: Surroundings::default(),
         };
@@ -54,11 +55,9 @@ impl Bench {
     }
 
     async fn send(&self, sequence: u64, lines: &[&[u8]]) {
-        let batch = Batch {
-            sequence,
-            ..samples::batch(lines)
-        };
-        self.batches.as_ref().unwrap().send(batch).await.unwrap();
+        let batch = Arc::new(samples::batch(lines));
+        let parcel = Parcel { sequence, batch };
+        self.batches.as_ref().unwrap().send(parcel).await.unwrap();
     }
 
     /// Waits until so many batches are settled.
@@ -268,7 +267,7 @@ async fn a_burst_of_400_loses_nothing_and_a_poisonous_record_is_found() {
     // What comes next shows that it was the record and not the store.
     bench.send(2, &[b"e"]).await;
     let mut settled = bench.settled(2).await;
-    settled.sort_by_key(|settled| settled.batch.sequence);
+    settled.sort_by_key(|settled| settled.sequence);
     assert_eq!(settled[0].dropped, [(2, DropCause::Rejected)]);
     assert_eq!(settled[1].dropped, []);
 }
@@ -283,7 +282,16 @@ async fn what_is_older_than_the_user_wants_is_given_up_where_it_can_not_be_deliv
     let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap();
     let mut batch = samples::batch(&[b"old", b"young"]);
     (batch.records[0].time, batch.records[1].time) = (946_684_800_000_000_000, now);
-    bench.batches.as_ref().unwrap().send(batch).await.unwrap();
+    bench
+        .batches
+        .as_ref()
+        .unwrap()
+        .send(Parcel {
+            sequence: 0,
+            batch: Arc::new(batch),
+        })
+        .await
+        .unwrap();
     until(|| {
         server
             .seen()
@@ -299,7 +307,16 @@ async fn what_is_older_than_the_user_wants_is_given_up_where_it_can_not_be_deliv
     let bench = Bench::start(&destination);
     let mut batch = samples::batch(&[b"old"]);
     batch.records[0].time = 946_684_800_000_000_000;
-    bench.batches.as_ref().unwrap().send(batch).await.unwrap();
+    bench
+        .batches
+        .as_ref()
+        .unwrap()
+        .send(Parcel {
+            sequence: 0,
+            batch: Arc::new(batch),
+        })
+        .await
+        .unwrap();
     assert_eq!(
         bench.settled(1).await[0].dropped,
         [],

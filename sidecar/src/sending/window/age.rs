@@ -48,7 +48,7 @@ impl Window {
         notices: &mut Vec<Notice>,
     ) -> Option<Piece> {
         let held = self.held.get_mut(&piece.sequence)?;
-        let is_old = |index: &u32| held.batch.records[*index as usize].time < before;
+        let is_old = |index: &u32| held.times.of(&held.batch, *index) < before;
         let is_concerned = which == TooOld::Anywhere || piece.was_sent == Sent::InVain;
         if !is_concerned || !piece.records.iter().any(is_old) {
             return Some(piece);

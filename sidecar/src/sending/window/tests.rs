@@ -9,21 +9,28 @@ use super::*;
 use crate::batch::Failure;
 use crate::destination::{self, samples};
 
-fn batch(sequence: u64, records: usize) -> Batch {
+fn parcel(sequence: u64, records: usize) -> Parcel {
     let lines: Vec<String> = (0..records).map(|index| format!("line {index}")).collect();
     let lines: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
-    Batch {
+    Parcel {
         sequence,
-        ..samples::batch(&lines)
+        batch: Arc::new(samples::batch(&lines)),
+    }
+}
+
+fn requests(records: Vec<Vec<u32>>) -> Requests {
+    Requests {
+        records,
+        times: Times::default(),
     }
 }
 
 fn holding(batches: &[(u64, usize)]) -> Window {
     let mut window = Window::default();
     for (sequence, records) in batches {
-        let batch = batch(*sequence, *records);
-        let all = samples::all(&batch);
-        window.hold(batch, vec![all]);
+        let parcel = parcel(*sequence, *records);
+        let all = samples::all(&parcel.batch);
+        window.hold(parcel, requests(vec![all]));
     }
     window
 }
@@ -68,7 +75,7 @@ fn run(window: &mut Window, requests: usize, mut server: impl FnMut(&Piece) -> A
 #[test]
 fn a_batch_is_settled_when_all_its_requests_are() {
     let mut window = Window::default();
-    window.hold(batch(1, 3), vec![vec![0, 2], vec![1]]);
+    window.hold(parcel(1, 3), requests(vec![vec![0, 2], vec![1]]));
     let (first, second) = (
         window.next(Instant::now()).unwrap(),
         window.next(Instant::now()).unwrap(),
@@ -77,10 +84,7 @@ fn a_batch_is_settled_when_all_its_requests_are() {
     assert!(window.take_settled().is_empty());
     window.judge(first, &accepted(), Instant::now());
     let settled = window.take_settled();
-    assert_eq!(
-        (settled[0].batch.sequence, settled[0].dropped.as_slice()),
-        (1, [].as_slice())
-    );
+    assert_eq!((settled[0].sequence, settled[0].dropped.as_slice()), (1, [].as_slice()));
     assert!(window.is_empty());
 }
 
@@ -174,7 +178,7 @@ fn send_others(
 ) -> Vec<Settled> {
     let mut settled = Vec::new();
     for sequence in sequences {
-        window.hold(batch(sequence, 1), vec![vec![0]]);
+        window.hold(parcel(sequence, 1), requests(vec![vec![0]]));
         settled.append(&mut run(window, 2, &server).0);
     }
     settled
@@ -188,18 +192,22 @@ fn a_refused_record_alone_is_given_up_only_when_others_are_accepted_in_between()
     assert!(
         send_others(&mut window, 2..3, only_first)
             .iter()
-            .all(|settled| settled.batch.sequence != 1),
+            .all(|settled| settled.sequence != 1),
         "too little"
     );
     let settled = send_others(&mut window, 3..4, only_first);
-    let first = settled.iter().find(|settled| settled.batch.sequence == 1).unwrap();
+    let first = settled.iter().find(|settled| settled.sequence == 1).unwrap();
     assert_eq!(first.dropped, [(0, DropCause::Rejected)]);
 }
 
 #[test]
 fn a_request_that_is_too_large_is_halved_then_cut_then_given_up() {
     let mut window = Window::default();
-    window.hold(samples::batch(&[b"short", &[b'x'; 4096]]), vec![vec![0, 1]]);
+    let parcel = Parcel {
+        sequence: 0,
+        batch: Arc::new(samples::batch(&[b"short", &[b'x'; 4096]])),
+    };
+    window.hold(parcel, requests(vec![vec![0, 1]]));
     let too_large = |piece: &Piece| match piece.sequence {
         0 if piece.records.contains(&1) => Answer::Split { failure: failure() },
         _ => accepted(),
@@ -213,7 +221,7 @@ fn a_request_that_is_too_large_is_halved_then_cut_then_given_up() {
     assert_eq!(sizes[..5], expected);
     assert!(settled.is_empty(), "nothing was accepted since, so it isn't given up");
     let settled = send_others(&mut window, 2..4, too_large);
-    let first = settled.iter().find(|settled| settled.batch.sequence == 0).unwrap();
+    let first = settled.iter().find(|settled| settled.sequence == 0).unwrap();
     assert_eq!(first.dropped, [(1, DropCause::TooLarge)]);
 }
 
@@ -309,13 +317,14 @@ fn a_server_that_is_not_there_is_no_reason_to_suspect_a_record() {
 
 /// A window whose only batch has records of these times.
 fn aged(times: &[i64]) -> Window {
-    let mut batch = batch(1, times.len());
-    for (record, time) in batch.records.iter_mut().zip(times) {
-        record.time = *time;
-    }
-    let all = samples::all(&batch);
+    let parcel = parcel(1, times.len());
+    let all = samples::all(&parcel.batch);
     let mut window = Window::default();
-    window.hold(batch, vec![all]);
+    let requests = Requests {
+        records: vec![all],
+        times: Times(Some(times.to_vec())),
+    };
+    window.hold(parcel, requests);
     window
 }
 
@@ -364,7 +373,7 @@ proptest::proptest! {
             proptest::prop_assert!(sent < 5_000, "it never ends");
             if !window.held.contains_key(&traffic) {
                 traffic += 1;
-                window.hold(batch(traffic, 1), vec![vec![0]]);
+                window.hold(parcel(traffic, 1), requests(vec![vec![0]]));
             }
             let (settled, _) = run(&mut window, 1, |piece| {
                 sent += 1;
@@ -382,7 +391,7 @@ proptest::proptest! {
                 accepted()
             });
             for settled in settled {
-                dropped.extend(settled.dropped.iter().map(|(record, _)| (settled.batch.sequence, u32::try_from(*record).unwrap())));
+                dropped.extend(settled.dropped.iter().map(|(record, _)| (settled.sequence, u32::try_from(*record).unwrap())));
             }
         }
         let real: BTreeSet<(u64, u32)> = batches.iter()

@@ -72,7 +72,7 @@ fn a_request_reads_back_with_times_lines_and_metadata() {
     let mut batch = samples::batch(&[b"first", b"second", b"third"]);
     batch.records[2].marks.partial = true;
     let block = encoder(&["k8s.pod.name", "log.file.offset", "missing"])
-        .encode(&batch, &[0, 2], "{a=\"b\"}", 1000)
+        .encode((&batch, &Times::default()), &[0, 2], "{a=\"b\"}", 1000)
         .unwrap();
     let stream = decode(&block);
     let request = PushRequest {
@@ -106,7 +106,11 @@ fn a_request_reads_back_with_times_lines_and_metadata() {
 #[test]
 fn a_long_line_is_cut_and_marked() {
     let batch = samples::batch(&[&[b'x'; 2000]]);
-    let stream = decode(&encoder(&[]).encode(&batch, &[0], "{}", 1000).unwrap());
+    let stream = decode(
+        &encoder(&[])
+            .encode((&batch, &Times::default()), &[0], "{}", 1000)
+            .unwrap(),
+    );
     assert_eq!(stream.entries[0].line.len(), 1000);
     assert_eq!(pairs(&stream.entries[0]), [("log_truncated", "true")]);
 }
@@ -115,11 +119,15 @@ fn a_long_line_is_cut_and_marked() {
 fn buffers_are_used_again_and_leave_no_trace() {
     let mut encoder = encoder(&[]);
     let long = samples::batch(&[&[b'y'; 900], b"more"]);
-    encoder.encode(&long, &[0, 1], "{long=\"label\"}", 1000).unwrap();
+    encoder
+        .encode((&long, &Times::default()), &[0, 1], "{long=\"label\"}", 1000)
+        .unwrap();
     let batch = samples::batch(&[b"short"]);
     assert_eq!(
-        encoder.encode(&batch, &[0], "{}", 1000).unwrap(),
-        self::encoder(&[]).encode(&batch, &[0], "{}", 1000).unwrap()
+        encoder.encode((&batch, &Times::default()), &[0], "{}", 1000).unwrap(),
+        self::encoder(&[])
+            .encode((&batch, &Times::default()), &[0], "{}", 1000)
+            .unwrap()
     );
 }
 
@@ -134,7 +142,7 @@ proptest::proptest! {
         for (record, time) in batch.records.iter_mut().zip(&times) {
             record.time = *time;
         }
-        let stream = decode(&Encoder::new(&[]).encode(&batch, &samples::all(&batch), "{}", usize::MAX).unwrap());
+        let stream = decode(&Encoder::new(&[]).encode((&batch, &Times::default()), &samples::all(&batch), "{}", usize::MAX).unwrap());
         for ((entry, line), time) in stream.entries.iter().zip(&lines).zip(&times) {
             proptest::prop_assert_eq!(&entry.line, line);
             let nanos = i64::from(entry.timestamp.nanos);
