@@ -279,4 +279,22 @@ pub(super) mod tests {
             MAX_MESSAGE
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_answer_of_any_server_keeps_the_records_or_is_a_success(
+            status in 100_u16..1000,
+            body in proptest::collection::vec(proptest::num::u8::ANY, 0..3000),
+        ) {
+            let mut response = response(status, "");
+            response.body = body.into();
+            match of_status(&response) {
+                Answer::Accepted { .. } => proptest::prop_assert!(false, "success is for the destination to judge"),
+                Answer::Retry { failure, .. } | Answer::Blocked { failure } | Answer::Split { failure } | Answer::Refused { failure } => {
+                    proptest::prop_assert!(failure.message.chars().count() <= MAX_MESSAGE);
+                    proptest::prop_assert!(!failure.message.chars().any(char::is_control));
+                }
+            }
+        }
+    }
 }

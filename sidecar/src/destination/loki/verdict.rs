@@ -128,15 +128,11 @@ fn ignored(body: &str) -> usize {
     if let Some((_, rest)) = body.split_once("total ignored: ") {
         return leading_number(rest).unwrap_or(1);
     }
-    sentences(body)
-        .map(|sentence| {
-            if sentence.contains(" errors like: ") {
-                leading_number(sentence).unwrap_or(1)
-            } else {
-                1
-            }
-        })
-        .sum()
+    let numbers = sentences(body).map(|sentence| {
+        let is_sum = sentence.contains(" errors like: ");
+        is_sum.then(|| leading_number(sentence)).flatten().unwrap_or(1)
+    });
+    numbers.fold(0, usize::saturating_add)
 }
 
 fn leading_number(text: &str) -> Option<usize> {

@@ -76,3 +76,96 @@ async fn hostile_answers_are_errors_and_nothing_worse() {
         204
     );
 }
+
+/// A server that says this, whatever it is asked, and then `rest` again and again for as long as anybody listens.
+async fn babbler(answer: Vec<u8>, rest: &'static [u8]) -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                use tokio::io::{AsyncReadExt, AsyncWriteExt};
+                let mut asked = Vec::new();
+                while !asked.ends_with(b"\r\n\r\n") {
+                    asked.push(stream.read_u8().await?);
+                }
+                stream.write_all(&answer).await?;
+                while !rest.is_empty() {
+                    stream.write_all(rest).await?;
+                }
+                stream.shutdown().await
+            });
+        }
+    });
+    address
+}
+
+fn impatient(address: std::net::SocketAddr) -> Client {
+    let mut client = client(&format!("http://{address}"));
+    client.timeout = Duration::from_secs(2);
+    client
+}
+
+#[tokio::test]
+async fn heads_and_chunks_that_never_end_are_errors_before_the_time_is_over_or_with_it() {
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (answer, rest) in [
+        (b"HTTP/1.1 200 OK\r\nx: ".to_vec(), &b"xxxxxxxxxxxxxxxx"[..]),
+        (b"HTTP/1.1 200 OK\r\n".to_vec(), b"x: y\r\n"),
+        (b"HTTP/1.1 ".to_vec(), b"2"),
+        (Vec::new(), b"HTTP/1.1 100 Continue\r\n\r\n"),
+        ([CHUNKED.as_bytes(), b"zz\r\n"].concat(), b""),
+        ([CHUNKED.as_bytes(), b"ffffffffffffffffff\r\n"].concat(), b"x"),
+        ([CHUNKED.as_bytes(), b"5\r\nab"].concat(), b""),
+        ([CHUNKED.as_bytes(), b"1;"].concat(), b"e=x;"),
+        ([CHUNKED.as_bytes(), b"0\r\n"].concat(), b"trailer: x\r\n"),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcdef".to_vec(),
+            b"",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999999\r\n\r\n".to_vec(),
+            b"",
+        ),
+    ] {
+        let shown = String::from_utf8_lossy(&answer).into_owned();
+        let address = babbler(answer, rest).await;
+        let started = Instant::now();
+        let error = impatient(address).post(Bytes::new(), None).await.unwrap_err();
+        assert!(
+            matches!(error, TransportError::Exchange { .. } | TransportError::Timeout { .. }),
+            "{shown:?}: {error:?}"
+        );
+        assert!(started.elapsed() < Duration::from_secs(8), "{shown:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_an_end_is_read_up_to_a_bound() {
+    for head in [
+        "HTTP/1.1 400 no\r\n\r\n",
+        "HTTP/1.1 400 no\r\ncontent-length: 18446744073709551\r\n\r\n",
+    ] {
+        let address = babbler(head.as_bytes().to_vec(), &[b'x'; 4096]).await;
+        let response = impatient(address).post(Bytes::new(), None).await.unwrap();
+        assert_eq!(
+            (response.status.as_u16(), response.body.len()),
+            (400, response::MAX_BODY),
+            "{head:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_taken_as_it_is_whatever_it_says_of_itself() {
+    // The beginning of what would be a gigabyte.
+    let bomb = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xed\xc1\xff\xfe";
+    let head = format!(
+        "HTTP/1.1 400 no\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+        bomb.len()
+    );
+    let address = babbler([head.as_bytes(), bomb].concat(), b"").await;
+    let response = impatient(address).post(Bytes::new(), None).await.unwrap();
+    assert_eq!(response.body, &bomb[..]);
+}

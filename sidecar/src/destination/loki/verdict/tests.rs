@@ -115,3 +115,47 @@ fn only_an_empty_success_means_stored() {
         assert_eq!(classify(&response(status, "")), stored());
     }
 }
+
+#[test]
+fn numbers_that_nobody_can_count_to_are_no_harm() {
+    let body = format!(
+        "{0} errors like: max entry size; {0} errors like: max entry size",
+        usize::MAX
+    );
+    assert_eq!(refused_count(&classify(&response(400, &body))), Some(usize::MAX));
+    let body = "entry too far behind\ntotal ignored: 99999999999999999999999 out of 1";
+    assert_eq!(refused_count(&classify(&response(400, body))), Some(1));
+}
+
+proptest::proptest! {
+    /// Only what Loki says in so many words means that something was stored.
+    #[test]
+    fn any_answer_has_a_meaning_and_few_of_them_mean_stored(
+        status in 100_u16..1000,
+        bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        sentence in proptest::sample::select(vec!["", TOO_FAR_BEHIND, TOO_LONG, TOO_NEW, BAD_LABEL, NO_STREAM, "; total ignored: ", " errors like: "]),
+        at in 0..3_usize,
+    ) {
+        let mut body = bytes;
+        let place = body.len() * at / 2;
+        body.splice(place..place, sentence.bytes());
+        let mut response = response(status, "");
+        response.body = body.clone().into();
+        for answer in [classify(&response), classify_empty(&response)] {
+            match answer {
+                Answer::Accepted { refused: Refusals::None, .. } => {
+                    let says_so = status == 204 || (status == 200 && String::from_utf8_lossy(&body).trim().is_empty());
+                    let is_probe = status == 422 && String::from_utf8_lossy(&body).contains(super::NO_STREAM);
+                    proptest::prop_assert!(says_so || is_probe, "{}", status);
+                }
+                Answer::Accepted { refused, failure } => {
+                    proptest::prop_assert!(status == 400 && failure.is_some() && refused != Refusals::Count(0));
+                }
+                Answer::Retry { failure, .. } | Answer::Blocked { failure } | Answer::Split { failure } | Answer::Refused { failure } => {
+                    proptest::prop_assert!(failure.message.chars().count() <= 256);
+                    proptest::prop_assert!(!failure.message.chars().any(char::is_control), "{:?}", failure.message);
+                }
+            }
+        }
+    }
+}
