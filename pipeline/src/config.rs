@@ -254,6 +254,9 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, C
 }
 
 #[cfg(test)]
+mod hostile;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
