@@ -9,7 +9,7 @@ use crate::destination::attributes;
 /// The indexes of the records of each stream, in reading order; streams in order of their first record.
 pub(super) fn split(labels: &Labels, batch: &Batch) -> Vec<Vec<u32>> {
     let files: Vec<File<'_>> = batch.files.iter().map(|file| File::new(labels, file)).collect();
-    let mut numbers: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut numbers = Numbers::default();
     let mut streams: Vec<Vec<u32>> = Vec::new();
     let mut key = Vec::new();
     let mut last: Option<(u32, usize)> = None;
@@ -26,7 +26,7 @@ pub(super) fn split(labels: &Labels, batch: &Batch) -> Vec<Vec<u32>> {
                     let value = attributes::of_record(batch, record, field);
                     key.extend_from_slice(value.as_deref().unwrap_or_default().as_bytes());
                 }
-                number_of(&mut numbers, &key)
+                numbers.of(&key)
             }
         };
         last = Some((record.file, number));
@@ -38,13 +38,32 @@ pub(super) fn split(labels: &Labels, batch: &Batch) -> Vec<Vec<u32>> {
     streams
 }
 
-fn number_of(numbers: &mut HashMap<Vec<u8>, usize>, key: &[u8]) -> usize {
-    if let Some(number) = numbers.get(key) {
-        return *number;
+/// The streams that were found, by the texts of their labels.
+#[derive(Default)]
+struct Numbers {
+    /// Most batches have few streams, and comparing is faster than hashing then.
+    first: Vec<Vec<u8>>,
+    others: HashMap<Vec<u8>, usize>,
+}
+
+impl Numbers {
+    const FEW: usize = 8;
+
+    fn of(&mut self, key: &[u8]) -> usize {
+        if let Some(number) = self.first.iter().position(|first| first == key) {
+            return number;
+        }
+        if self.first.len() < Self::FEW {
+            self.first.push(key.to_vec());
+            return self.first.len() - 1;
+        }
+        if let Some(number) = self.others.get(key) {
+            return *number;
+        }
+        let number = self.first.len() + self.others.len();
+        self.others.insert(key.to_vec(), number);
+        number
     }
-    let number = numbers.len();
-    numbers.insert(key.to_vec(), number);
-    number
 }
 
 /// What the labels of a file's records are made of.
@@ -78,6 +97,16 @@ mod tests {
         let batch = samples::two_files();
         assert_eq!(split(&labels("file", "log.file.name"), &batch), [vec![0, 2], vec![1]]);
         assert_eq!(split(&labels("app", "service.name"), &batch), [vec![0, 1, 2]]);
+    }
+
+    #[test]
+    fn each_text_has_one_number_however_many_there_are() {
+        let mut numbers = Numbers::default();
+        for round in 0..2 {
+            for text in 0..30_usize {
+                assert_eq!(numbers.of(&text.to_le_bytes()), text, "{round}");
+            }
+        }
     }
 
     #[test]

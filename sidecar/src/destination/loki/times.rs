@@ -40,6 +40,11 @@ fn placed(time: i64, offset: u64) -> i64 {
 }
 
 fn separate(times: &mut [i64], records: &[u32]) {
+    // Most lines are written in the order of their times.
+    let in_order = records.iter().map(|index| times[*index as usize]);
+    if in_order.clone().zip(in_order.skip(1)).all(|(time, next)| time < next) {
+        return;
+    }
     let mut taken = Taken::default();
     for index in records {
         let time = &mut times[*index as usize];
