@@ -1,6 +1,7 @@
 //! Severities: what programs write, and what OpenTelemetry calls it.
 //!
-//! Words are those of common loggers, any case; a word is also known by its first letter, as glog and klog write it.
+//! Words are those of common loggers, any case; a word is also known by its first letter, as glog and klog write it. A
+//! digit after it says how fine it is: `DEBUG2` of PostgreSQL, `INFO3` of OpenTelemetry.
 //! Numbers: 10 to 60 as bunyan and pino count, 0 to 7 as syslog does (RFC 5424, section 6.2.1).
 
 use pipeline::transform::Severity;
@@ -18,14 +19,18 @@ pub(in crate::processing) fn of_text(text: &[u8]) -> Option<Severity> {
     let lower = &mut lower[..text.len()];
     lower.copy_from_slice(text);
     lower.make_ascii_lowercase();
-    Some(match &*lower {
-        b"t" | b"trace" | b"trc" | b"finest" | b"finer" | b"verbose" | b"silly" => Severity::Trace,
-        b"d" | b"debug" | b"dbg" | b"fine" | b"config" => Severity::Debug,
+    let word = match lower {
+        [word @ .., b'1'..=b'9'] if word.len() > 1 => &*word,
+        word => &*word,
+    };
+    Some(match word {
+        b"t" | b"trace" | b"trc" | b"trce" | b"vrb" | b"finest" | b"finer" | b"verbose" | b"silly" => Severity::Trace,
+        b"d" | b"debug" | b"dbug" | b"dbg" | b"fine" | b"config" => Severity::Debug,
         b"i" | b"info" | b"inf" | b"information" | b"informational" | b"notice" | b"note" | b"log" | b"http" => {
             Severity::Info
         }
         b"w" | b"warn" | b"warning" | b"wrn" => Severity::Warn,
-        b"e" | b"error" | b"err" | b"eror" | b"severe" => Severity::Error,
+        b"e" | b"error" | b"err" | b"fail" | b"eror" | b"severe" => Severity::Error,
         b"f" | b"fatal" | b"ftl" | b"critical" | b"crit" | b"c" | b"alert" | b"emergency" | b"emerg" | b"panic"
         | b"dpanic" => Severity::Fatal,
         _ => return None,
@@ -58,6 +63,12 @@ mod tests {
             ("30", Some(Severity::Info)),
             ("60", Some(Severity::Fatal)),
             ("3", Some(Severity::Error)),
+            ("DEBUG5", Some(Severity::Debug)),
+            ("WARN2", Some(Severity::Warn)),
+            ("fail", Some(Severity::Error)),
+            ("dbug", Some(Severity::Debug)),
+            ("VRB", Some(Severity::Trace)),
+            ("e5", None),
             ("7", Some(Severity::Debug)),
             ("8", None),
             ("300", None),
