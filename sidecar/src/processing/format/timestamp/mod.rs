@@ -1,5 +1,7 @@
 //! The time that stands in a line. `jiff` reads it, with the time zones that are embedded in the binary.
 
+mod rfc3339;
+
 use jiff::civil::DateTime;
 use jiff::fmt::strtime;
 use jiff::fmt::temporal::DateTimeParser;
@@ -38,7 +40,7 @@ impl Layout {
     /// Nanoseconds since the Unix epoch. `read_at`, in the same unit, gives the year where the layout has none.
     pub(super) fn read(&self, text: &[u8], read_at: i64) -> Option<i64> {
         match self {
-            Self::Rfc3339(zone) => rfc3339(text).or_else(|| in_zone(PARSER.parse_datetime(text).ok()?, zone)),
+            Self::Rfc3339(zone) => in_rfc3339(text, zone),
             Self::Unix => decimal(text, 9),
             Self::UnixMilli => decimal(text, 6),
             Self::Strftime(layout, zone) => strftime(layout, zone, text, read_at),
@@ -47,7 +49,16 @@ impl Layout {
 }
 
 pub(super) fn rfc3339(text: &[u8]) -> Option<i64> {
-    nanoseconds(PARSER.parse_timestamp(text).ok()?)
+    let plain = rfc3339::read(text).and_then(rfc3339::Plain::timestamp);
+    plain.or_else(|| nanoseconds(PARSER.parse_timestamp(text).ok()?))
+}
+
+fn in_rfc3339(text: &[u8], zone: &TimeZone) -> Option<i64> {
+    match rfc3339::read(text) {
+        Some(plain) if *zone == TimeZone::UTC => Some(plain.or_utc()),
+        Some(plain) if plain.timestamp().is_some() => plain.timestamp(),
+        _ => rfc3339(text).or_else(|| in_zone(PARSER.parse_datetime(text).ok()?, zone)),
+    }
 }
 
 fn strftime(layout: &str, zone: &TimeZone, text: &[u8], read_at: i64) -> Option<i64> {
