@@ -32,11 +32,14 @@ impl Processing<'_> {
         if self.grouping.is_none() {
             return;
         }
+        // Lines and beginnings stand in the same order.
+        let mut starts = self.scratch.starts.iter().copied().peekable();
         let mut kept = first;
         for index in first..records.len() {
             let record = records[index];
             let start = usize::try_from(record.offset - offset).unwrap_or(usize::MAX);
-            if index == first || self.scratch.starts.binary_search(&start).is_ok() {
+            while starts.next_if(|begin| *begin < start).is_some() {}
+            if index == first || starts.peek() == Some(&start) {
                 records[kept] = record;
                 kept += 1;
             } else {

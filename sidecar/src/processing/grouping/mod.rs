@@ -147,4 +147,4 @@ fn trimmed(line: &[u8]) -> &[u8] {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
