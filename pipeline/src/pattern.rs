@@ -4,6 +4,7 @@
 //! The sidecar compiles what it runs with [`compile`], so that a pattern which passed validation always compiles.
 
 use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
 
 /// How much a compiled pattern may take. A class of Unicode such as `\w` takes about 20 KiB, an ASCII one almost nothing.
 pub const MAX_COMPILED_BYTES: usize = 1 << 20;
@@ -47,6 +48,15 @@ pub fn compile(pattern: &str) -> Result<Regex, PatternError> {
         })
 }
 
+/// Whether what stands around a text may decide if the pattern is found in it: anchors, boundaries of words. Otherwise a
+/// match in a part of a text is one in the whole.
+pub fn looks_around(pattern: &str) -> bool {
+    let mut parser = ParserBuilder::new().utf8(false).nest_limit(MAX_NESTING).build();
+    parser
+        .parse(pattern)
+        .map_or(true, |hir| !hir.properties().look_set().is_empty())
+}
+
 /// The parser draws the place below the pattern, over several lines; the reason is the last one.
 fn reason(text: &str) -> String {
     let last = text.lines().last().unwrap_or_default();
@@ -75,6 +85,21 @@ mod tests {
         assert_eq!(error, "\"(a\" is not a regular expression: unclosed group");
         let look = compile("(?=a)").unwrap_err().to_string();
         assert!(look.contains("look-around"), "{look}");
+    }
+
+    #[test]
+    fn patterns_that_ask_what_stands_around_are_told_from_others() {
+        for (pattern, expected) in [
+            (r"token=\S+", false),
+            (r"(?i)a|b{2,3}", false),
+            (r"^a", true),
+            (r"a$", true),
+            (r"a|\bb", true),
+            (r"(?:x(?m:$))?", true),
+            ("(", true),
+        ] {
+            assert_eq!(looks_around(pattern), expected, "{pattern}");
+        }
     }
 
     #[test]

@@ -60,13 +60,13 @@ fn write_record(out: &mut Vec<u8>, record: &Record, line: &Line<'_>, clock: &mut
     }
 }
 
-/// What the record says about itself, under its own names; `fields.` stands before a name that is taken.
+/// What the record says about itself, under its own names; `_parsed` stands after a name that is taken.
 fn write_fields(out: &mut Vec<u8>, fields: &[Field], lines: &Lines<'_>, taken: &[&str]) {
     const OWN: [&str; 7] = [TIMESTAMP, SEVERITY, BODY, FILE_OFFSET, PARTIAL, TRUNCATED, UNPARSED];
     for field in fields {
         let name = lines.part(field.name);
         if OWN.iter().chain(taken).any(|own| *own == name) {
-            write_key(out, &format!("fields.{name}"));
+            write_key(out, &format!("{name}_parsed"));
         } else {
             write_key(out, &name);
         }
@@ -105,55 +105,77 @@ fn write_key(out: &mut Vec<u8>, name: &str) {
     out.push(b':');
 }
 
-/// RFC 8259 section 7: quotes, backslashes and control characters are escaped, all else is copied in runs.
+/// RFC 8259 section 7: quotes, backslashes and control characters are escaped. Eight bytes at a time are written and, where
+/// one of them has to be escaped, taken back from there on: a line that is JSON itself has a quote in most of them.
 pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut rest = text.as_bytes();
+    out.reserve(rest.len() + 16);
     out.push(b'"');
-    while let Some(position) = next_escape(rest) {
-        out.extend_from_slice(&rest[..position]);
-        match rest[position] {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            byte => {
-                out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-            }
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        out.extend_from_slice(word);
+        let special = specials(u64::from_le_bytes(*word));
+        if special == 0 {
+            rest = after;
+        } else {
+            let position = (special.trailing_zeros() / 8) as usize;
+            out.truncate(out.len() - 8 + position);
+            write_escape(out, word[position]);
+            rest = &rest[position + 1..];
         }
-        rest = &rest[position + 1..];
     }
-    out.extend_from_slice(rest);
+    for byte in rest {
+        if needs_escape(*byte) {
+            write_escape(out, *byte);
+        } else {
+            out.push(*byte);
+        }
+    }
     out.push(b'"');
+}
+
+fn write_escape(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-/// The first byte that can't stand in a JSON string as it is; eight bytes at a time, since most lines have few of them.
-fn next_escape(text: &[u8]) -> Option<usize> {
+/// The first byte that can't stand in a JSON string as it is: a quote, a backslash or a control character. Eight bytes at
+/// a time, since most strings have few of them.
+pub(crate) fn next_special(text: &[u8]) -> Option<usize> {
     let (words, tail) = text.as_chunks::<8>();
-    let whole = words.iter().position(|word| has_escape(u64::from_le_bytes(*word)));
-    let (start, rest) = match whole {
-        Some(word) => (word * 8, &words[word][..]),
-        None => (words.len() * 8, tail),
-    };
-    rest.iter()
-        .position(|byte| needs_escape(*byte))
-        .map(|position| start + position)
+    for (index, word) in words.iter().enumerate() {
+        let special = specials(u64::from_le_bytes(*word));
+        if special != 0 {
+            return Some(index * 8 + (special.trailing_zeros() / 8) as usize);
+        }
+    }
+    let position = tail.iter().position(|byte| needs_escape(*byte));
+    position.map(|position| words.len() * 8 + position)
 }
 
 fn needs_escape(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-/// The bit tricks "has a byte less than n" and "has a zero byte"; exact as to whether there is one.
-fn has_escape(word: u64) -> bool {
+/// The bit tricks "has a byte less than n" and "has a zero byte": the lowest bit that is set is that of the first such
+/// byte. Those above it may be set for no reason, since subtracting borrows upwards.
+fn specials(word: u64) -> u64 {
     let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word & HIGHS;
     let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    below(word, 0x20) | equal(b'"') | equal(b'\\') != 0
+    below(word, 0x20) | equal(b'"') | equal(b'\\')
 }
 
 /// Decimal digits, with leading zeros up to `width`.
@@ -257,7 +279,7 @@ mod tests {
 
         #[test]
         fn the_scan_finds_the_first_byte_to_escape(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..40)) {
-            proptest::prop_assert_eq!(next_escape(&bytes), bytes.iter().position(|byte| needs_escape(*byte)));
+            proptest::prop_assert_eq!(next_special(&bytes), bytes.iter().position(|byte| needs_escape(*byte)));
         }
     }
 }

@@ -23,7 +23,7 @@ use pipeline::destination::{Compression, Kind, LineFormat};
 pub(crate) use answer::{of_request_error, of_words, stored};
 pub(crate) use attributes::of_file as attribute_of_file;
 use coding::{Coding, Compressor};
-pub(crate) use json::write_string as write_json_string;
+pub(crate) use json::{next_special, write_string as write_json_string};
 pub use limits::Limits;
 pub use writer::Writer;
 

@@ -5,6 +5,7 @@
 
 use pipeline::transform::Severity;
 
+use super::transform::Redaction;
 use crate::batch::{FieldKind, narrow};
 
 /// A piece of text and where it stands.
@@ -35,12 +36,16 @@ pub(super) struct DraftField {
 /// What the body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
-    /// The line as it was read.
+    /// The line as it was read; no field has been found in it.
     Line,
-    /// The line as it was read, and it is made of the fields.
+    /// The line as it was read, and the fields stand in it.
     Fields,
-    /// Made of the fields, which have changed since: it has to be written anew before anybody sees it.
+    /// The fields have changed since it was read or written: it has to be written before anybody sees it.
     Stale,
+    /// Written of the fields as they are.
+    Written(Text),
+    /// The value of the field that the format names: what happens to that field happens to it.
+    Named(Text),
     /// A text of its own.
     Own(Text),
 }
@@ -52,6 +57,15 @@ pub(super) struct Buffers {
     fields: Vec<DraftField>,
     /// What is being written, before it is kept.
     out: Vec<u8>,
+    /// Brackets that are open while JSON is read.
+    brackets: Vec<u8>,
+}
+
+#[cfg(test)]
+impl Buffers {
+    pub(super) fn bytes(&self) -> usize {
+        self.extra.len() + self.fields.len() * size_of::<DraftField>() + self.brackets.capacity()
+    }
 }
 
 #[derive(Debug)]
@@ -64,6 +78,8 @@ pub(super) struct Draft<'a> {
     pub(super) severity: Option<Severity>,
     /// The line isn't of its format.
     pub(super) unparsed: bool,
+    /// What has to be done again when the body is written anew, because it has parts that are no field.
+    pub(super) redactions: Vec<&'a Redaction>,
 }
 
 impl<'a> Draft<'a> {
@@ -78,6 +94,7 @@ impl<'a> Draft<'a> {
             time: None,
             severity: None,
             unparsed: false,
+            redactions: Vec::new(),
         }
     }
 
@@ -90,12 +107,33 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Where the body stands. One that is stale has to be written first.
+    pub(super) fn body_text(&self) -> Text {
+        match self.body {
+            Body::Written(text) | Body::Named(text) | Body::Own(text) => text,
+            Body::Line | Body::Fields | Body::Stale => text(Place::Line, 0, self.line.len()),
+        }
+    }
+
     pub(super) fn fields(&self) -> &[DraftField] {
         &self.buffers.fields
     }
 
     pub(super) fn fields_mut(&mut self) -> &mut Vec<DraftField> {
         &mut self.buffers.fields
+    }
+
+    /// Leaves out the fields that aren't wanted.
+    pub(super) fn keep_fields(&mut self, is_wanted: impl Fn(&Self, DraftField) -> bool) {
+        let mut kept = 0;
+        for index in 0..self.buffers.fields.len() {
+            let field = self.buffers.fields[index];
+            if is_wanted(self, field) {
+                self.buffers.fields[kept] = field;
+                kept += 1;
+            }
+        }
+        self.buffers.fields.truncate(kept);
     }
 
     /// The last field of this name.
@@ -118,6 +156,36 @@ impl<'a> Draft<'a> {
         text(Place::Extra, start, start + bytes.len())
     }
 
+    /// Keeps a text that is written at once.
+    pub(super) fn keep_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Text {
+        let start = self.buffers.extra.len();
+        write(&mut self.buffers.extra);
+        text(Place::Extra, start, self.buffers.extra.len())
+    }
+
+    /// Keeps two names with a point between them.
+    pub(super) fn keep_joined(&mut self, first: Text, second: Text) -> Text {
+        let start = self.buffers.extra.len();
+        self.append(first);
+        self.buffers.extra.push(b'.');
+        self.append(second);
+        text(Place::Extra, start, self.buffers.extra.len())
+    }
+
+    fn append(&mut self, text: Text) {
+        let range = text.start as usize..text.end as usize;
+        let extra = &mut self.buffers.extra;
+        match text.place {
+            Place::Line => extra.extend_from_slice(&self.line[range]),
+            Place::Known => extra.extend_from_slice(&self.known[range]),
+            Place::Extra => extra.extend_from_within(range),
+        }
+    }
+
+    pub(super) fn brackets(&mut self) -> &mut Vec<u8> {
+        &mut self.buffers.brackets
+    }
+
     /// Writes a text from what is known by now.
     pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>, &Self)) -> Text {
         let mut out = std::mem::take(&mut self.buffers.out);
@@ -130,7 +198,7 @@ impl<'a> Draft<'a> {
 
     /// A field has changed.
     pub(super) fn touch(&mut self) {
-        if self.body == Body::Fields {
+        if matches!(self.body, Body::Fields | Body::Written(_)) {
             self.body = Body::Stale;
         }
     }

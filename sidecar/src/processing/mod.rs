@@ -13,12 +13,14 @@ pub(crate) mod grouping;
 mod stage;
 mod transform;
 
+use std::sync::Arc;
+
 use pipeline::pattern::PatternError;
 use pipeline::transform::Severity;
 use pipeline::{Source, Transform};
 use regex::bytes::Regex;
 
-use self::draft::{Body, Buffers, Draft, Place, Text};
+use self::draft::{Buffers, Draft, Text};
 use self::format::Format;
 pub(crate) use self::stage::Processing;
 use self::transform::{Bucket, Fate, Step};
@@ -124,9 +126,16 @@ impl Program {
         records.clear();
         records.extend(batch.records.drain(first..));
         let mut tally = Tally::default();
+        let Some(mut file) = records.first().map(|record| record.file) else {
+            return tally;
+        };
+        let mut origin = Arc::clone(&batch.files[file as usize].origin);
         for record in records.iter() {
             let line = &text[record.start as usize - from..record.end as usize - from];
-            let origin = std::sync::Arc::clone(&batch.files[record.file as usize].origin);
+            if record.file != file {
+                file = record.file;
+                origin = Arc::clone(&batch.files[file as usize].origin);
+            }
             let site = Site {
                 origin: &origin,
                 offset: record.offset,
@@ -150,7 +159,7 @@ impl Program {
         tally
     }
 
-    fn transform(&self, draft: &mut Draft<'_>, site: &Site<'_>, memory: &mut Memory) -> Fate {
+    fn transform<'a>(&'a self, draft: &mut Draft<'a>, site: &Site<'_>, memory: &mut Memory) -> Fate {
         for step in &self.steps {
             let fate = step.apply(draft, &self.format, site, &mut memory.buckets);
             if fate != Fate::Stays {
@@ -164,10 +173,7 @@ impl Program {
 /// Appends a record: its body, a newline, and the names and values that don't stand in the body.
 fn emit(batch: &mut Batch, record: &Record, draft: &Draft<'_>) {
     let start = batch.text.len();
-    let body = match draft.body {
-        Body::Own(text) => text,
-        Body::Line | Body::Fields | Body::Stale => draft::text(Place::Line, 0, draft.line.len()),
-    };
+    let body = draft.body_text();
     batch.text.extend_from_slice(draft.get(body));
     let end = batch.text.len();
     batch.text.push(b'\n');
@@ -234,5 +240,7 @@ fn compile(pattern: &str) -> Result<Regex, ProcessingError> {
     pipeline::pattern::compile(pattern).map_err(ProcessingError::Pattern)
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -58,7 +58,7 @@ fn each_format_finds_its_fields() {
         (
             json!({"type": "JSON"}),
             r#"{"a":"x","n":1.50,"o":{"k":[1]}}"#,
-            r#"{"a":"x","n":1.50,"o":{"k":[1]}} a=x n:1.50 o:{"k":[1]}"#,
+            r#"{"a":"x","n":1.50,"o":{"k":[1]}} a=x n:1.50 o.k:[1]"#,
         ),
         (
             json!({"type": "JSON", "body": "m"}),
@@ -233,7 +233,7 @@ fn redaction_leaves_nothing_behind_in_body_fields_or_nested_values() {
         (
             json!({"type": "JSON"}),
             r#"{"m":"token=a\u0062 \"q\"","o":{"mail":["a@b.org"]},"card":4111111111111111,"n":1}"#,
-            r#"{"m":"token=*** \"q\"","o":{"mail":["[Email]"]},"card":"[CreditCard]","n":1} m=token=*** "q" o:{"mail":["[Email]"]} card:"[CreditCard]" n:1"#,
+            r#"{"m":"token=*** \"q\"","o.mail":["[Email]"],"card":"[CreditCard]","n":1} m=token=*** "q" o.mail:["[Email]"] card:"[CreditCard]" n:1"#,
         ),
         (
             json!({"type": "JSON", "body": "m"}),
@@ -241,9 +241,98 @@ fn redaction_leaves_nothing_behind_in_body_fields_or_nested_values() {
             "to [Email] m=to [Email]",
         ),
         (json!({"type": "JSON"}), "broken a@b.org", "!broken [Email]"),
+        (
+            json!({"type": "JSON"}),
+            r#"{"a@b.org":{"x":[1e999,"a@b.org"]}}"#,
+            r#"{"[Email].x":[1e999,"[Email]"]} [Email].x:[1e999,"[Email]"]"#,
+        ),
+        (
+            json!({"type": "Logfmt"}),
+            r#"token=abc user="a@b.org" n=1"#,
+            "token=*** user=[Email] n=1 token=*** user=[Email] n=1",
+        ),
+        (
+            json!({"type": "Regex", "regex": {"pattern": r"to=(?<to>\S+) (?<rest>.*)"}}),
+            "to=a@b.org token=x y",
+            "to=[Email] token=*** y to=[Email] rest=token=*** y",
+        ),
         (json!({"type": "JSON"}), r#"{"m":"fine"}"#, r#"{"m":"fine"} m=fine"#),
     ] {
         assert_eq!(one(&format, &steps, line), expected);
+    }
+}
+
+#[test]
+fn a_pattern_for_the_line_finds_the_field_that_it_means() {
+    let steps = json!([{"redact": {"patterns": [
+        {"pattern": r#""pw":"[^"]*""#, "replacement": r#""pw":"-""#},
+        {"pattern": "^[0-9]{9}$", "replacement": "#"},
+        {"pattern": "key", "replacement": "***"},
+    ]}}]);
+    for (format, line, expected) in [
+        (
+            json!({"type": "JSON"}),
+            r#"{"pw":"hunter2","id":"123456789","m":"a key"}"#,
+            r##"{"pw":"-","id":"#","m":"a ***"} pw=- id=# m=a ***"##,
+        ),
+        (
+            json!({"type": "Regex", "regex": {"pattern": r"id=(?<id>\d+) (?<m>.*)"}}),
+            "id=123456789 a key",
+            "id=# a *** id=# m=a ***",
+        ),
+        (
+            json!({"type": "Regex", "regex": {"pattern": r"(?<m>.*)"}}),
+            "a key",
+            "a *** m=a ***",
+        ),
+    ] {
+        assert_eq!(one(&format, &steps, line), expected);
+    }
+}
+
+#[test]
+fn what_was_removed_or_set_does_not_survive_in_the_body() {
+    let redact = json!({"redact": {"presets": ["Email"]}});
+    let two = json!({"type": "Regex", "regex": {"pattern": r"^(?<a>\S+) (?<b>\S+) (?<c>\S+)"}});
+    for (format, steps, line, expected) in [
+        (
+            two.clone(),
+            json!([{"remove": {"fields": ["a", "c"]}}]),
+            "one two three four",
+            " two  four b=two",
+        ),
+        (
+            two.clone(),
+            json!([redact, {"remove": {"fields": ["a"]}}, {"set": {"fields": {"c": "C"}}}]),
+            "one a@b.org three c@d.org",
+            " [Email] C [Email] b=[Email] c=C",
+        ),
+        (
+            json!({"type": "JSON"}),
+            json!([{"remove": {"fields": ["user"]}}]),
+            r#"{"user":{"name":"n","mail":{"work":"w"}},"user.x":1,"users":2}"#,
+            r#"{"users":2} users:2"#,
+        ),
+        (
+            json!({"type": "JSON"}),
+            json!([{"set": {"fields": {"a": "new"}}}]),
+            r#"{"a":"old","b":1,"a":"older"}"#,
+            r#"{"b":1,"a":"new"} b:1 a=new"#,
+        ),
+        (
+            json!({"type": "JSON", "body": "m"}),
+            json!([{"set": {"fields": {"m": "new"}}}]),
+            r#"{"m":"old"}"#,
+            "new m=new",
+        ),
+        (
+            json!({"type": "JSON", "body": "m"}),
+            json!([{"remove": {"fields": ["m"]}}]),
+            r#"{"m":"old","n":1}"#,
+            " n:1",
+        ),
+    ] {
+        assert_eq!(one(&format, &steps, line), expected, "{line}");
     }
 }
 

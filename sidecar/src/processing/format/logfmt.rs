@@ -1,8 +1,9 @@
 //! `key=value key="quoted value" flag`, as Go programs write it. Keys and bare values end at a space; a key without a
 //! value is a field with an empty text. A line without a single `=` isn't logfmt.
 
+use super::escape::unescape;
 use super::{Draft, FieldKind, NotOfFormat};
-use crate::processing::draft::Text;
+use crate::processing::draft::{DraftField, Text};
 
 pub(super) fn parse(draft: &mut Draft<'_>) -> Result<(), NotOfFormat> {
     let line = draft.line;
@@ -46,8 +47,10 @@ fn read_value(draft: &mut Draft<'_>, rest: &[u8]) -> Result<(Text, usize), NotOf
     let (end, escaped) = end_of_quotes(rest).ok_or(NotOfFormat)?;
     let inner = &line[from + 1..from + end];
     let text = if escaped {
-        let unescaped = unescape(inner).ok_or(NotOfFormat)?;
-        draft.keep(&unescaped)
+        let mut whole = None;
+        let text = draft.keep_with(|out| whole = unescape(out, inner));
+        whole.ok_or(NotOfFormat)?;
+        text
     } else {
         draft.in_line(inner)
     };
@@ -66,54 +69,6 @@ fn end_of_quotes(quoted: &[u8]) -> Option<(usize, bool)> {
         escaped = true;
         at += 2;
     }
-}
-
-/// Go's `strconv.Quote` writes JSON's escapes and three of its own: `\a`, `\v` and `\xNN`.
-fn unescape(inner: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(inner.len());
-    let mut rest = inner;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        out.extend_from_slice(&rest[..at]);
-        let (character, after) = rest[at + 1..].split_first()?;
-        rest = after;
-        match character {
-            b'n' => out.push(b'\n'),
-            b't' => out.push(b'\t'),
-            b'r' => out.push(b'\r'),
-            b'b' => out.push(8),
-            b'f' => out.push(12),
-            b'a' => out.push(7),
-            b'v' => out.push(11),
-            b'x' => out.push(u8::try_from(hex(&mut rest, 2)?).ok()?),
-            b'u' => push_character(&mut out, surrogates(hex(&mut rest, 4)?, &mut rest)?),
-            b'U' => push_character(&mut out, char::from_u32(hex(&mut rest, 8)?)?),
-            other => out.push(*other),
-        }
-    }
-    out.extend_from_slice(rest);
-    Some(out)
-}
-
-/// A character beyond the first 65,536 may be written as two, as JSON does.
-fn surrogates(first: u32, rest: &mut &[u8]) -> Option<char> {
-    if !(0xD800..0xDC00).contains(&first) {
-        return char::from_u32(first);
-    }
-    *rest = rest.strip_prefix(b"\\u")?;
-    let second = hex(rest, 4)?.checked_sub(0xDC00).filter(|low| *low < 0x400)?;
-    char::from_u32(0x10000 + ((first - 0xD800) << 10) + second)
-}
-
-fn hex(rest: &mut &[u8], digits: usize) -> Option<u32> {
-    let (number, after) = rest.split_at_checked(digits)?;
-    *rest = after;
-    number.iter().try_fold(0, |value: u32, digit| {
-        Some(value.wrapping_shl(4) | char::from(*digit).to_digit(16)?)
-    })
-}
-
-fn push_character(out: &mut Vec<u8>, character: char) {
-    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
 fn blanks(rest: &[u8]) -> usize {
@@ -135,22 +90,30 @@ pub(super) fn write(out: &mut Vec<u8>, draft: &Draft<'_>) {
         if index > 0 {
             out.push(b' ');
         }
-        // A set field may have a name that no key can have.
-        let name = draft.get(field.name).iter();
-        out.extend(name.map(|byte| {
-            if is_blank(*byte) || matches!(byte, b'=' | b'"') {
-                b'_'
-            } else {
-                *byte
-            }
-        }));
-        out.push(b'=');
-        let value = draft.get(field.value);
-        let is_bare = |byte: &u8| !is_blank(*byte) && !matches!(byte, b'=' | b'"' | b'\\' | 0x7f);
-        if value.iter().all(is_bare) {
-            out.extend_from_slice(value);
+        write_name(out, draft, *field);
+        write_value(out, draft, *field);
+    }
+}
+
+/// A set field may have a name that no key can have.
+pub(super) fn write_name(out: &mut Vec<u8>, draft: &Draft<'_>, field: DraftField) {
+    let name = draft.get(field.name).iter();
+    out.extend(name.map(|byte| {
+        if is_blank(*byte) || matches!(byte, b'=' | b'"') {
+            b'_'
         } else {
-            crate::destination::write_json_string(out, &String::from_utf8_lossy(value));
+            *byte
         }
+    }));
+    out.push(b'=');
+}
+
+pub(super) fn write_value(out: &mut Vec<u8>, draft: &Draft<'_>, field: DraftField) {
+    let value = draft.get(field.value);
+    let is_bare = |byte: &u8| !is_blank(*byte) && !matches!(byte, b'=' | b'"' | b'\\' | 0x7f);
+    if value.iter().all(is_bare) {
+        out.extend_from_slice(value);
+    } else {
+        crate::destination::write_json_string(out, &String::from_utf8_lossy(value));
     }
 }

@@ -46,4 +46,31 @@ impl Pattern {
         }
         Ok(())
     }
+
+    /// The line, with what has become of the fields in the places of their groups: nothing where one is gone.
+    pub(super) fn write(&self, out: &mut Vec<u8>, draft: &Draft<'_>) {
+        let line = draft.line;
+        let mut locations = self.locations.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.regex.captures_read(&mut locations, line).is_none() {
+            return;
+        }
+        let changed = self.groups.iter().filter_map(|(number, name)| {
+            let (start, end) = locations.get(*number)?;
+            let field = draft.field(draft.get(*name));
+            let value = field.map(|field| draft.get(field.value)).unwrap_or_default();
+            (value != &line[start..end]).then_some((start, end, value))
+        });
+        let mut changed: Vec<(usize, usize, &[u8])> = changed.collect();
+        // Of groups within each other the outer one counts.
+        changed.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
+        let mut at = 0;
+        for (start, end, value) in changed {
+            if start >= at {
+                out.extend_from_slice(&line[at..start]);
+                out.extend_from_slice(value);
+                at = end;
+            }
+        }
+        out.extend_from_slice(&line[at..]);
+    }
 }

@@ -11,8 +11,8 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use self::condition::{Condition, Target};
 pub(super) use self::rate_limit::Bucket;
 use self::rate_limit::Rate;
-use self::redact::Redaction;
-use super::draft::{Body, Draft, DraftField, Place, Text, text};
+pub(super) use self::redact::Redaction;
+use super::draft::{Body, Draft, Place, Text, text};
 use super::format::{Format, severity_of_text};
 use super::{ProcessingError, Site};
 use crate::batch::FieldKind;
@@ -114,9 +114,9 @@ fn remember(known: &mut Vec<u8>, bytes: &str) -> Text {
 }
 
 impl Step {
-    pub(super) fn apply(
-        &self,
-        draft: &mut Draft<'_>,
+    pub(super) fn apply<'a>(
+        &'a self,
+        draft: &mut Draft<'a>,
         format: &Format,
         site: &Site<'_>,
         buckets: &mut [Bucket],
@@ -135,18 +135,18 @@ impl Step {
                 leaves_out(!passes, Filter::RateLimited)
             }
             Verb::Redact(redaction) => {
-                redaction.apply(draft);
+                redaction.apply(draft, format);
                 Fate::Stays
             }
             Verb::Set(fields) => {
                 for field in fields {
-                    field.set(draft);
+                    field.set(draft, format);
                 }
                 Fate::Stays
             }
             Verb::Remove(names) => {
                 for name in names {
-                    remove(draft, name.as_bytes());
+                    remove(draft, format, name.as_bytes());
                 }
                 Fate::Stays
             }
@@ -164,42 +164,45 @@ fn sample_number(key: Option<&Target>, draft: &mut Draft<'_>, format: &Format, s
 }
 
 impl SetField {
-    fn set(&self, draft: &mut Draft<'_>) {
+    fn set(&self, draft: &mut Draft<'_>, format: &Format) {
         match self.target {
             Target::Body => draft.body = Body::Own(self.value),
             Target::Severity => draft.severity = severity_of_text(draft.get(self.value)),
-            Target::Field(ref name) => {
-                let fields = draft.fields().iter();
-                let same = |field: &DraftField| draft.get(field.name) == name.as_bytes();
-                let index = fields.clone().rposition(same);
-                match index {
-                    Some(index) => {
-                        let field = &mut draft.fields_mut()[index];
-                        (field.value, field.kind) = (self.value, FieldKind::Text);
-                    }
-                    None => draft.push(self.name, self.value, FieldKind::Text),
-                }
-                draft.touch();
+            Target::Field(ref name) => self.set_field(draft, format, name.as_bytes()),
+        }
+    }
+
+    /// All fields of the name become one: a value that was written over must not be found behind the new one.
+    fn set_field(&self, draft: &mut Draft<'_>, format: &Format, name: &[u8]) {
+        let named = |draft: &Draft<'_>| draft.fields().iter().rposition(|field| draft.get(field.name) == name);
+        match named(draft) {
+            Some(last) => {
+                let field = &mut draft.fields_mut()[last];
+                (field.value, field.kind) = (self.value, FieldKind::Text);
+                let kept = draft.fields()[last];
+                draft.keep_fields(|draft, field| field == kept || draft.get(field.name) != name);
             }
+            None => draft.push(self.name, self.value, FieldKind::Text),
         }
-    }
-}
-
-/// Takes a field out, and out of the body, too: where the body is the line and the field a part of it, that part goes.
-fn remove(draft: &mut Draft<'_>, name: &[u8]) {
-    while let Some(index) = draft.fields().iter().rposition(|field| draft.get(field.name) == name) {
-        let field = draft.fields_mut().remove(index);
         draft.touch();
-        if draft.body == Body::Line && field.value.place == Place::Line {
-            draft.body = Body::Own(without(draft, field.value));
+        if matches!(draft.body, Body::Named(_)) && format.is_body(name) {
+            draft.body = Body::Named(self.value);
         }
     }
 }
 
-/// The line without a part of it. Fields of a line are found before anything is changed, so it is still as it was read.
-fn without(draft: &mut Draft<'_>, part: Text) -> Text {
-    draft.write(|out, draft| {
-        out.extend_from_slice(&draft.line[..part.start as usize]);
-        out.extend_from_slice(&draft.line[part.end as usize..]);
-    })
+/// Takes a field out, those that are nested in it, and the body where it is the field.
+fn remove(draft: &mut Draft<'_>, format: &Format, name: &[u8]) {
+    let is_meant = |found: &[u8]| match found.strip_prefix(name) {
+        Some(rest) => rest.is_empty() || rest[0] == b'.',
+        None => false,
+    };
+    let before = draft.fields().len();
+    draft.keep_fields(|draft, field| !is_meant(draft.get(field.name)));
+    if draft.fields().len() < before {
+        draft.touch();
+    }
+    if matches!(draft.body, Body::Named(_)) && format.is_body(name) {
+        draft.body = Body::Named(text(Place::Line, 0, 0));
+    }
 }
