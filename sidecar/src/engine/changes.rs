@@ -160,6 +160,7 @@ impl Engine {
         if now.instant >= self.due.rescan {
             self.due.rescan = now.instant + if self.watcher.must_poll() { POLL } else { RESCAN };
             self.scan_all(now);
+            self.forget_closed(now);
             // Before a configuration has claimed its positions, none can be told to be of no use.
             if let (Some(saved), State::Running) = (&mut self.saved, self.state) {
                 saved.expire(now);
@@ -211,6 +212,7 @@ impl Engine {
     /// The content of a file was replaced; it had `before` bytes.
     pub(super) fn begin_anew(&mut self, id: FileId, before: u64, now: Now) {
         self.share_open(id, now);
+        self.files.note_beginning(id);
         let Some(file) = self.files.get(id) else {
             return;
         };
@@ -263,40 +265,60 @@ impl Engine {
         }
     }
 
-    /// Looks at every open file, tries failed ones again, and closes what is no longer needed.
+    /// Looks at every open file, tries failed ones again, and closes what is no longer needed. Closed files were delivered
+    /// and cost nothing here, however many there are: their news come as events, or with the next walk.
     fn sweep(&mut self, now: Now) {
-        let mut idle = Vec::new();
-        let named: HashSet<FileId> = self.names.values().copied().collect();
-        for id in self.files.ids() {
+        let mut delivered = Vec::new();
+        self.files.note_short_beginnings();
+        for id in self.files.open_or_failed() {
             self.dirty.remove(&id);
             self.look_at_file(id, now);
             let Some(file) = self.files.get(id) else {
                 continue;
             };
             let (failed, size, since) = (file.error.is_some(), file.size, now.instant - file.grew_at);
-            let (open, deleted) = (file.fd.is_some(), file.deleted);
             if failed {
                 self.lanes_mut().for_each(|lane| lane.grew(id, 0));
             }
             self.forget_marks(id);
-            if !self.is_settled(id, size) {
-                continue;
-            }
-            let nameless = !named.contains(&id);
-            // Without events, names aren't known well enough to conclude anything from their absence.
-            if (deleted || nameless && !self.watcher.must_poll()) && since >= LET_GO_AFTER {
-                self.forget(id, now);
-            } else if open {
-                idle.push((since, id));
+            if self.is_settled(id, size) {
+                delivered.push((since, id));
             }
         }
-        idle.sort_unstable_by(|a, b| b.cmp(a));
-        let excess = idle.len().saturating_sub(IDLE_DESCRIPTORS);
-        for (index, (since, id)) in idle.into_iter().enumerate() {
+        self.let_go_of_gone(&mut delivered, now);
+        delivered.sort_unstable_by(|a, b| b.cmp(a));
+        let excess = delivered.len().saturating_sub(IDLE_DESCRIPTORS);
+        for (index, (since, id)) in delivered.into_iter().enumerate() {
             if index < excess && since >= LET_GO_AFTER || since >= CLOSE_AFTER {
                 self.close(id);
             }
         }
+    }
+
+    /// Forgets those delivered files that no name leads to any more.
+    fn let_go_of_gone(&mut self, delivered: &mut Vec<(Duration, FileId)>, now: Now) {
+        let silent = delivered.iter().filter(|(since, _)| *since >= LET_GO_AFTER);
+        let mut gone: HashSet<FileId> = silent.map(|(_, id)| *id).collect();
+        let is_deleted = |id| self.files.get(id).is_some_and(|file| file.deleted);
+        let is_named = |id| gone.contains(&id) && !is_deleted(id);
+        // Without events, names aren't known well enough to conclude anything from their absence.
+        let named: Vec<FileId> = if self.watcher.must_poll() {
+            gone.iter().copied().filter(|id| !is_deleted(*id)).collect()
+        } else {
+            self.names.values().copied().filter(|id| is_named(*id)).collect()
+        };
+        for id in named {
+            gone.remove(&id);
+        }
+        delivered.retain(|(_, id)| !gone.contains(id));
+        gone.into_iter().for_each(|id| self.forget(id, now));
+    }
+
+    /// The same for closed files, now and then.
+    fn forget_closed(&mut self, now: Now) {
+        let closed = self.files.iter().filter(|(_, file)| file.fd.is_none());
+        let mut closed: Vec<_> = closed.map(|(id, file)| (now.instant - file.grew_at, id)).collect();
+        self.let_go_of_gone(&mut closed, now);
     }
 
     /// Marks of settled bytes are of no use.

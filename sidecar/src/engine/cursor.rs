@@ -126,6 +126,14 @@ impl Cursor {
         &self.recent[self.recent.len() - length..]
     }
 
+    /// The same, with what is saved of the bytes before it where they were forgotten.
+    pub(crate) fn known_position(&self) -> Position {
+        if self.recent.is_empty() && self.read == self.settled.offset {
+            return self.settled;
+        }
+        self.position()
+    }
+
     /// Remembers the end of what was just read.
     pub(crate) fn remember(&mut self, bytes: &[u8]) {
         if bytes.len() >= TAIL {

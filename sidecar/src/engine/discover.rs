@@ -13,7 +13,8 @@ use crate::reading::watcher::WatchId;
 
 use super::Engine;
 use super::clock::Now;
-use super::files::{FileId, HEAD};
+use super::files::FileId;
+use super::head::HEAD;
 use super::source::{Tail, Walked, identity};
 use super::start::{self, Start};
 

@@ -4,14 +4,12 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use crate::positions::Hashed;
 use crate::reading::facts::{Facts, FileKey};
 
+use super::beginnings::{Beginnings, Noted};
 use super::clock::Now;
+use super::head::Head;
 use super::marks::Marks;
-
-/// The part of a file by which it is known again.
-pub(crate) const HEAD: usize = 1 << 10;
 
 /// Names a file as long as the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,10 +26,10 @@ pub(crate) struct File {
     /// No name leads to it any more.
     pub(crate) deleted: bool,
     pub(crate) marks: Marks,
-    /// The first bytes, as far as they were read.
-    pub(crate) head: Vec<u8>,
-    /// Those of the content before the present one.
-    pub(crate) former_head: Vec<u8>,
+    pub(crate) head: Head,
+    /// Of the content before the present one.
+    pub(crate) former_head: Head,
+    noted: Noted,
     /// When it last grew, or was found.
     pub(crate) grew_at: Instant,
     /// Written to after a writer last closed it: somebody probably has it open.
@@ -54,7 +52,7 @@ pub(crate) enum Seen {
 }
 
 impl File {
-    fn new(fd: OwnedFd, facts: &Facts, head: Vec<u8>, now: Now) -> Self {
+    fn new(fd: OwnedFd, facts: &Facts, head: Head, now: Now) -> Self {
         let mut marks = Marks::default();
         // Bytes that were there before are as old as the file's last change.
         marks.grew_from(0, now.wall.min(facts.modified));
@@ -66,7 +64,8 @@ impl File {
             deleted: false,
             marks,
             head,
-            former_head: Vec::new(),
+            former_head: Head::default(),
+            noted: Noted::default(),
             grew_at: now.instant,
             being_written: false,
             error: None,
@@ -101,27 +100,6 @@ impl File {
         self.marks.clear();
         self.marks.grew_from(0, now.wall);
     }
-
-    /// Keeps the beginning of the file as it passes by.
-    pub(crate) fn keep_head(&mut self, offset: u64, bytes: &[u8]) {
-        let have = self.head.len();
-        let Some(skip) = (have as u64)
-            .checked_sub(offset)
-            .and_then(|skip| usize::try_from(skip).ok())
-        else {
-            return;
-        };
-        if have < HEAD && skip < bytes.len() {
-            let end = bytes.len().min(skip + HEAD - have);
-            self.head.extend_from_slice(&bytes[skip..end]);
-        }
-    }
-
-    /// The hash that names the content, of what lies below `offset`.
-    pub(crate) fn head_hash(&self, offset: u64) -> Hashed {
-        let length = self.head.len().min(usize::try_from(offset).unwrap_or(usize::MAX));
-        Hashed::of(&self.head[..length])
-    }
 }
 
 /// All tailed files.
@@ -129,6 +107,7 @@ impl File {
 pub(crate) struct Files {
     by_id: HashMap<FileId, File>,
     by_key: HashMap<FileKey, FileId>,
+    beginnings: Beginnings,
     next: u64,
     next_slot: u64,
 }
@@ -141,8 +120,9 @@ impl Files {
     pub(crate) fn insert(&mut self, fd: OwnedFd, facts: &Facts, head: Vec<u8>, now: Now) -> FileId {
         let id = FileId(self.next);
         self.next += 1;
-        self.by_id.insert(id, File::new(fd, facts, head, now));
+        self.by_id.insert(id, File::new(fd, facts, Head::of(head), now));
         self.by_key.insert(facts.id, id);
+        self.note_beginning(id);
         id
     }
 
@@ -150,6 +130,28 @@ impl Files {
     pub(crate) fn next_slot(&mut self) -> u64 {
         self.next_slot += 1;
         self.next_slot
+    }
+
+    /// More is known of the file's beginning, or it begins anew.
+    pub(crate) fn note_beginning(&mut self, id: FileId) {
+        if let Some(file) = self.by_id.get_mut(&id) {
+            self.beginnings.note(id, &mut file.noted, file.head.start());
+        }
+    }
+
+    /// The same for all files of which little was known.
+    pub(crate) fn note_short_beginnings(&mut self) {
+        for id in self.beginnings.short() {
+            self.note_beginning(id);
+        }
+    }
+
+    /// The files that may begin with these bytes.
+    pub(crate) fn begin_like(&self, start: &[u8]) -> Vec<FileId> {
+        match self.beginnings.like(start) {
+            Some(files) => files.collect(),
+            None => self.by_id.keys().copied().collect(),
+        }
     }
 
     pub(crate) fn get(&self, id: FileId) -> Option<&File> {
@@ -166,6 +168,7 @@ impl Files {
             if self.by_key.get(&file.key) == Some(&id) {
                 self.by_key.remove(&file.key);
             }
+            self.beginnings.remove(id, file.noted);
         }
     }
 
@@ -173,8 +176,12 @@ impl Files {
         self.by_id.iter().map(|(id, file)| (*id, file))
     }
 
-    pub(crate) fn ids(&self) -> Vec<FileId> {
-        self.by_id.keys().copied().collect()
+    /// Those that can have news without an event.
+    pub(crate) fn open_or_failed(&self) -> Vec<FileId> {
+        let looked_at = self
+            .iter()
+            .filter(|(_, file)| file.fd.is_some() || file.error.is_some());
+        looked_at.map(|(id, _)| id).collect()
     }
 
     pub(crate) fn len(&self) -> usize {

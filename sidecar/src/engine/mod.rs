@@ -11,6 +11,7 @@
 //! `lane` (batches), `saved` (positions), `reload` and `transaction` (configuration), `drain` (the end), `publish` (report and metrics).
 
 pub(crate) mod account;
+mod beginnings;
 mod budget;
 mod changes;
 mod clock;
@@ -20,6 +21,7 @@ mod descriptors;
 mod discover;
 mod drain;
 mod files;
+mod head;
 mod held;
 mod lane;
 mod lockstep;
@@ -134,6 +136,8 @@ struct Due {
     config: Instant,
     state: Instant,
     publish: Instant,
+    /// Not before, whatever happens.
+    publish_earliest: Instant,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -193,6 +197,7 @@ impl Engine {
                 config: now,
                 state: now,
                 publish: now,
+                publish_earliest: now,
             },
         }
     }

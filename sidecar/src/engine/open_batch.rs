@@ -183,7 +183,7 @@ impl OpenBatch {
         let raw = &self.batch.text[from..];
         let consumed = lines::consumable(raw, cursor.state, max_line, tail);
         let consumed = processing.whole_groups(&raw[..consumed], max_line, tail);
-        file.keep_head(cursor.read, &raw[..consumed]);
+        file.head.push(cursor.read, &raw[..consumed]);
         cursor.remember(&raw[..consumed]);
         if consumed == 0 {
             self.batch.text.truncate(from);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pipeline::config::VERSION;
@@ -23,6 +23,8 @@ use super::source::Source;
 use super::{Engine, IDLE_PUBLISH};
 
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
+/// A snapshot goes through all files: where they are many, it is made so much more seldom than it takes.
+const COST: u32 = 300;
 
 /// The last snapshot, shared with the status server.
 #[derive(Debug)]
@@ -94,14 +96,21 @@ impl Engine {
             return;
         }
         let is_busy = self.pending_bytes() > 0 || now.instant < self.due.events + PUBLISH_EVERY;
-        self.due.publish = now.instant + if is_busy { PUBLISH_EVERY } else { IDLE_PUBLISH };
+        let began = Instant::now();
         let latest = self.latest();
+        self.due.publish_earliest = began + PUBLISH_EVERY.max(began.elapsed() * COST);
+        self.due.publish = if is_busy {
+            self.due.publish_earliest
+        } else {
+            self.due.publish_earliest.max(now.instant + IDLE_PUBLISH)
+        };
         *self.published.latest.lock().unwrap_or_else(PoisonError::into_inner) = latest;
     }
 
     /// Something worth showing happened: the next look at the report shall see it.
     pub(super) fn publish_soon(&mut self, now: Now) {
-        self.due.publish = self.due.publish.min(now.instant + PUBLISH_EVERY);
+        let soon = self.due.publish_earliest.max(now.instant + PUBLISH_EVERY);
+        self.due.publish = self.due.publish.min(soon);
     }
 
     fn latest(&self) -> Latest {

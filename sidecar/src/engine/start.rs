@@ -10,12 +10,10 @@ use crate::reading::lines::LineState;
 use super::content::hash_at;
 use super::cursor::{CursorId, Position};
 use super::files::{File, Files};
-use super::lane::{Known, Lane};
+use super::head::{HEAD, LEAST_HEAD};
+use super::lane::Lane;
 use super::saved::{Candidate, Saved};
 use super::source::{Source, SourceId};
-
-/// A shorter beginning is too easily the same by chance.
-pub(super) const LEAST_HEAD: usize = 64;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Start {
@@ -40,10 +38,11 @@ pub(super) fn read_head(fd: impl AsFd, length: usize) -> Vec<u8> {
 pub(super) fn find(lane: &Lane, source: &Source, (file, files): (&File, &Files), saved: &mut Saved) -> Option<Start> {
     let flow = lane.flows.get(&source.id)?;
     let hash = |offset, length| hash_at(file, offset, length);
+    let head = file.fd.as_ref().map_or_else(Vec::new, |fd| read_head(fd, HEAD));
     let candidate = Candidate {
         key: file.key,
         size: file.size,
-        head: &file.head,
+        head: &head,
         hash: &hash,
     };
     if let Some((record, position)) = saved.claim(flow.key, &candidate) {
@@ -59,7 +58,7 @@ pub(super) fn find(lane: &Lane, source: &Source, (file, files): (&File, &Files),
         });
     }
     let (position, copy_of) = match copied(lane, (source.id, file), files) {
-        Some(known) => (known.position, Some(known.cursor)),
+        Some((position, original)) => (position, Some(original)),
         None => (beginning(source, file, saved.counters(flow.key).is_none()), None),
     };
     Some(Start {
@@ -94,35 +93,22 @@ fn end(file: &File) -> Position {
     }
 }
 
-/// What is known of the file that this one is a copy of.
-fn copied<'a>(lane: &'a Lane, (source, file): (SourceId, &File), files: &'a Files) -> Option<Known<'a>> {
-    let is_copy = |known: &Known<'_>| {
-        let length = known.recent.len();
-        let from = known.position.offset.checked_sub(length as u64);
-        let is_long_enough = length >= LEAST_HEAD && known.position.offset <= file.size;
-        is_long_enough
-            && from.and_then(|from| hash_at(file, from, u32::try_from(length).ok()?)) == Some(Hashed::of(known.recent))
-    };
+/// What is known of the file that this one is a copy of: where it was read to.
+fn copied(lane: &Lane, (source, file): (SourceId, &File), files: &Files) -> Option<(Position, CursorId)> {
     // The same bytes at the same place, up to 4 KiB of them, right before the position.
-    let mut known = lane.reading(source, files);
-    let found = known.find(is_copy)?;
-    Some(Known {
-        position: Position {
-            tail: Hashed::of(found.recent),
-            ..found.position
-        },
-        ..found
-    })
+    let is_copy = |position: &Position| {
+        let length = position.tail.length;
+        let from = position.offset.checked_sub(length.into());
+        from.and_then(|from| hash_at(file, from, length)) == Some(position.tail)
+    };
+    let known = lane.reading(source, files, file.head.start());
+    let known = known.filter(|known| known.read_to.offset() <= file.size);
+    let mut known = known.map(|known| (known.read_to.position(), known.cursor));
+    known.find(|(position, _)| position.tail.length as usize >= LEAST_HEAD && is_copy(position))
 }
 
 /// The file begins like one that is being read, as far as it goes, and has less than was read of that.
 pub(super) fn may_become_copy(lane: &Lane, source: SourceId, files: &Files, head: &[u8], size: u64) -> bool {
-    lane.reading(source, files).any(|known| {
-        // Asked of every pair of files when many are found at once: what costs least comes first.
-        // A content of which nothing was read yet has no beginning to be like.
-        size < known.position.offset && !known.head.is_empty() && {
-            let compared = known.head.len().min(head.len());
-            known.head[..compared] == head[..compared]
-        }
-    })
+    let mut known = lane.reading(source, files, head);
+    known.any(|known| size < known.read_to.offset() && known.head.is_like(head))
 }

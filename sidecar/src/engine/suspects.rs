@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Engine;
 use super::clock::Now;
 use super::discover::{At, Caution};
+use super::head::{HEAD, LEAST_HEAD};
 use super::source::SourceId;
 use super::start;
 use crate::reading::facts::Facts;
@@ -43,7 +44,7 @@ impl Engine {
             .iter()
             .any(|lane| start::may_become_copy(lane, source, &self.files, head, size));
         // A short beginning that is the same by chance costs little; nothing at all costs nothing.
-        let is_short = (1..start::LEAST_HEAD as u64).contains(&size);
+        let is_short = (1..LEAST_HEAD as u64).contains(&size);
         is_suspicious.then_some(if is_short { SHORT_PATIENCE } else { PATIENCE })
     }
 
@@ -88,7 +89,7 @@ impl Engine {
             // It was taken in by another name.
             return;
         }
-        let head = start::read_head(&suspect.opened.fd, super::files::HEAD);
+        let head = start::read_head(&suspect.opened.fd, HEAD);
         let suspicion = self.suspicion(at, &head, facts.size);
         let is_deleted = facts.links == 0;
         let is_over = now.instant >= suspect.until || self.draining.is_some() || is_deleted;

@@ -14,7 +14,7 @@ use crate::positions::RecordId;
 use super::super::cursor::CursorId;
 use super::follow::estimate_records;
 use super::{Amount, Cursor, File, Files, Lane, Loss, Now, Position, Saved, SourceId};
-use crate::engine::start::LEAST_HEAD;
+use crate::engine::head::{Head, LEAST_HEAD};
 
 /// A copy is there before the original is truncated, and is found within a moment.
 const REMEMBERED: Duration = Duration::from_secs(3);
@@ -24,9 +24,7 @@ pub(crate) struct Former {
     /// What of it is under way.
     pub(super) cursor: CursorId,
     pub(super) source: SourceId,
-    pub(super) head: Vec<u8>,
-    /// The last bytes that were read, and where they end.
-    pub(super) recent: Vec<u8>,
+    pub(super) head: Head,
     pub(super) read_to: Position,
     /// Bytes that nobody has read; pending until it is known whether there is a copy.
     pub(super) unread: u64,
@@ -37,12 +35,12 @@ pub(crate) struct Former {
 impl Former {
     /// What a cursor knows of the content that its file had, with `size` bytes; none where a copy couldn't be told.
     pub(super) fn of(id: CursorId, cursor: &Cursor, file: &File, (size, now): (u64, Now)) -> Option<Self> {
-        (cursor.recent().len() >= LEAST_HEAD).then(|| Self {
+        let read_to = cursor.known_position();
+        (read_to.tail.length as usize >= LEAST_HEAD).then(|| Self {
             cursor: id,
             source: cursor.source,
             head: file.former_head.clone(),
-            recent: cursor.recent().to_vec(),
-            read_to: cursor.position(),
+            read_to,
             unread: size.saturating_sub(cursor.read),
             record: cursor.record,
             until: now.instant + REMEMBERED,

@@ -46,7 +46,7 @@ use tokio::sync::mpsc;
 
 use crate::batch::{Batch, Parcel};
 use crate::destination::Limits;
-use crate::positions::{FilePosition, FlowKey, Hashed};
+use crate::positions::{FilePosition, FlowKey};
 use crate::processing::{Memory, Scratch};
 use crate::sending::{Health, Holding, LaneHandle, LaneId};
 
@@ -54,6 +54,7 @@ use super::account::{Account, Loss};
 use super::clock::Now;
 use super::cursor::{Cursor, CursorId, Position};
 use super::files::{File, FileId, Files};
+use super::head::Head;
 use super::open_batch::{OpenBatch, Share};
 use super::saved::Saved;
 use super::source::{Source, SourceId};
@@ -93,11 +94,32 @@ struct Successor {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known<'a> {
     pub(crate) cursor: CursorId,
-    pub(crate) head: &'a [u8],
-    /// The last bytes that were read.
-    pub(crate) recent: &'a [u8],
-    /// Where they end; without the hash of them, which costs more than most questions.
-    pub(crate) position: Position,
+    pub(crate) head: &'a Head,
+    pub(crate) read_to: ReadTo<'a>,
+}
+
+/// How far a content was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ReadTo<'a> {
+    /// The hash of what stands before is made when it is asked for: that costs more than most questions.
+    Cursor(&'a Cursor),
+    Position(Position),
+}
+
+impl ReadTo<'_> {
+    pub(crate) const fn offset(&self) -> u64 {
+        match self {
+            Self::Cursor(cursor) => cursor.read,
+            Self::Position(position) => position.offset,
+        }
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        match self {
+            Self::Cursor(cursor) => cursor.known_position(),
+            Self::Position(position) => *position,
+        }
+    }
 }
 
 /// One source on its way to this destination.
@@ -216,7 +238,7 @@ impl Lane {
             inode: file.key.inode,
             birth: file.key.birth,
             offset: settled.offset,
-            head: file.head_hash(settled.offset),
+            head: file.head.hash(settled.offset),
             tail: settled.tail,
             state: settled.state,
             pending_since: pending.unwrap_or(0),
@@ -252,28 +274,27 @@ impl Lane {
         }
     }
 
-    /// What is known of the contents that the source's files have, or had a moment ago: to recognise a copy.
-    pub(crate) fn reading<'a>(&'a self, source: SourceId, files: &'a Files) -> impl Iterator<Item = Known<'a>> {
-        let live = self
-            .cursors
-            .iter()
-            .filter(move |(_, cursor)| cursor.source == source && !cursor.ended);
-        let live = live.map(|(id, cursor)| Known {
-            cursor: *id,
-            head: files.get(cursor.file).map_or(&[][..], |file| &file.head),
-            recent: cursor.recent(),
-            position: Position {
-                offset: cursor.read,
-                state: cursor.state,
-                tail: Hashed::default(),
-            },
+    /// What is known of the contents that begin with these bytes and that the source's files have, or had a moment ago: to
+    /// recognise a copy.
+    pub(crate) fn reading<'a>(
+        &'a self,
+        source: SourceId,
+        files: &'a Files,
+        start: &[u8],
+    ) -> impl Iterator<Item = Known<'a>> {
+        let live = files.begin_like(start).into_iter().filter_map(move |file| {
+            let cursor = self.by_file.get(&(source, file))?;
+            Some(Known {
+                cursor: *cursor,
+                head: &files.get(file)?.head,
+                read_to: ReadTo::Cursor(self.cursors.get(cursor).filter(|cursor| !cursor.ended)?),
+            })
         });
         let formers = self.formers.iter().filter(move |former| former.source == source);
         live.chain(formers.map(|former| Known {
             cursor: former.cursor,
             head: &former.head,
-            recent: &former.recent,
-            position: former.read_to,
+            read_to: ReadTo::Position(former.read_to),
         }))
     }
 

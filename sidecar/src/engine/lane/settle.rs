@@ -8,6 +8,9 @@ use crate::metrics::Amount;
 use super::super::account::Counters;
 use super::{FileId, Files, InFlight, Lane, Loss, Now, Saved, Share, SourceId};
 
+/// More files than most applications have.
+const MANY: usize = 1000;
+
 impl Lane {
     /// Every record of a batch met its fate. Its buffers are given back, unless another destination still has them.
     pub(crate) fn settle(&mut self, settled: Settled, files: &Files, saved: &mut Saved, now: Now) -> Option<Batch> {
@@ -52,8 +55,18 @@ impl Lane {
         }
         if !cursor.ended && moved > 0 {
             self.save(share.cursor, moved, files, saved, now);
+            self.rest_if_many(share.cursor);
         } else if cursor.ended && cursor.is_quiet() {
             self.remove(share.cursor);
+        }
+    }
+
+    /// Of many delivered files, the last bytes of each are too much to keep; the saved hash of them does.
+    fn rest_if_many(&mut self, id: super::CursorId) {
+        let is_one_of_many = self.cursors.len() > MANY;
+        let cursor = self.cursors.get_mut(&id).filter(|_| is_one_of_many);
+        if let Some(cursor) = cursor.filter(|cursor| cursor.is_quiet() && !cursor.queued) {
+            cursor.rest();
         }
     }
 
