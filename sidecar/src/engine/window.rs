@@ -70,7 +70,53 @@ mod tests {
 
     use super::*;
 
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Push,
+        /// Also what was never pushed, what came back before, and what was forgotten.
+        Settle(u64),
+        Clear,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![8 => Just(Step::Push), 10 => any::<u64>().prop_map(Step::Settle), 1 => Just(Step::Clear)]
+    }
+
     proptest! {
+        #[test]
+        fn outcomes_count_once_and_in_order_and_only_below_the_position(
+            steps in proptest::collection::vec(step(), 0..200),
+        ) {
+            let mut window = Window::<u64, u64>::default();
+            let mut under_way: Vec<(u64, bool)> = Vec::new();
+            let (mut last, mut position) = (0, 0);
+            for step in steps {
+                match step {
+                    Step::Push => {
+                        last += 1;
+                        window.push(last, last);
+                        under_way.push((last, false));
+                    }
+                    Step::Settle(sequence) => {
+                        let sequence = sequence % (last + 2);
+                        under_way.iter_mut().filter(|known| known.0 == sequence).for_each(|known| known.1 = true);
+                        let passed: Vec<_> = window.settle(sequence, sequence).collect();
+                        let prefix = under_way.iter().take_while(|known| known.1).count();
+                        let expected: Vec<_> = under_way.drain(..prefix).map(|(known, _)| (known, known)).collect();
+                        prop_assert_eq!(&passed, &expected);
+                        let end = passed.last().map_or(position, |(end, _)| *end);
+                        prop_assert!(end >= position);
+                        position = end;
+                    }
+                    Step::Clear => {
+                        window.clear();
+                        under_way.clear();
+                    }
+                }
+                prop_assert_eq!(window.is_empty(), under_way.is_empty());
+            }
+        }
+
         #[test]
         fn the_position_is_the_end_of_the_settled_prefix(order in Just((1..=12_u64).collect::<Vec<_>>()).prop_shuffle()) {
             let mut window = Window::<u64, ()>::default();
