@@ -311,7 +311,9 @@ impl Engine {
             gone.remove(&id);
         }
         delivered.retain(|(_, id)| !gone.contains(id));
-        gone.into_iter().for_each(|id| self.forget(id, now));
+        for id in gone {
+            self.forget(id, now);
+        }
     }
 
     /// The same for closed files, now and then.

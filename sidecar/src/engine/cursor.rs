@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::batch::Origin;
-use crate::positions::{Hashed, RecordId};
+use crate::positions::{ContentKey, Hashed, RecordId};
 use crate::reading::lines::LineState;
 
 use super::account::Counters;
@@ -33,6 +33,10 @@ pub(crate) struct Cursor {
     pub(crate) file: FileId,
     /// Of the file's content.
     pub(crate) generation: u32,
+    /// Names the content also to later processes; see `positions`.
+    pub(crate) content: ContentKey,
+    /// The content as it is named on the disk.
+    pub(crate) saved_content: ContentKey,
     pub(crate) origin: Arc<Origin>,
     /// Where to read on.
     pub(crate) read: u64,
@@ -79,6 +83,8 @@ impl Cursor {
             source,
             file,
             generation,
+            content: ContentKey::default(),
+            saved_content: ContentKey::default(),
             origin,
             read: start.offset,
             state: start.state,

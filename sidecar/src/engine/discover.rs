@@ -248,7 +248,7 @@ impl Engine {
         tracing::debug!(path, size = file.size, "a file is followed");
         for (lane, start) in running.lanes.iter_mut().zip(starts) {
             if let Some(start) = start {
-                lane.attach(source, (id, file), start);
+                lane.attach(source, (id, file), &start);
                 lane.save_start((source.id, id), &self.files, saved, now);
             }
         }

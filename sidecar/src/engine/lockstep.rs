@@ -90,6 +90,9 @@ impl Running {
         };
         lane.begin_turn(turn, &self.sources);
         self.make_room(index, turn);
+        if !self.replayed(index, turn) {
+            return turn.account(index, self);
+        }
         while self.lanes[index].has_room() && self.step(index, turn) == Step::Again {}
         if self.lanes[index].is_due(turn.now.instant, turn.flush) {
             self.hand_over(index, turn);
@@ -98,6 +101,20 @@ impl Running {
         if !self.lanes.iter().any(Lane::is_busy) {
             self.stock.spare.clear();
         }
+    }
+
+    /// Whether the lane has sent again all that an earlier process, or sending task, had under way.
+    fn replayed(&mut self, index: usize, turn: &mut Turn<'_>) -> bool {
+        // None of them takes part in anything before it knows what it has to send again.
+        for lane in &mut self.lanes {
+            lane.begin_replay(turn.saved, turn.now);
+        }
+        if !self.lanes[index].is_replaying() {
+            return true;
+        }
+        turn.account(index, self);
+        turn.memory = turn.allowance(index);
+        self.lanes[index].replay(turn, &mut self.sources, &mut self.stock.spare)
     }
 
     /// What waits for others gives way to what somebody can send.
@@ -179,7 +196,7 @@ impl Running {
 
     /// The open batch of a lane leaves, and the others that stand where it begins are given it too.
     fn hand_over(&mut self, index: usize, turn: &mut Turn<'_>) {
-        let Some((batch, shares)) = self.lanes[index].close() else {
+        let Some(leaving) = self.lanes[index].close() else {
             return;
         };
         let lane = &self.lanes[index];
@@ -188,15 +205,15 @@ impl Running {
             .iter()
             .enumerate()
             .any(|(other, known)| other != index && known.is_teamed() && lane.is_alike(known, &self.sources));
-        let offer = has_team.then(|| lane.offer(&batch, &shares)).flatten();
+        let offer = has_team.then(|| lane.offer(&leaving)).flatten();
         let charge = match &offer {
             Some(_) => {
-                self.stock.share(&batch);
+                self.stock.share(&leaving.batch);
                 0
             }
-            None => batch.memory(),
+            None => leaving.batch.memory(),
         };
-        let buffers = self.lanes[index].hand_over((batch, charge), shares, turn.shared());
+        let buffers = self.lanes[index].hand_over(leaving, charge, turn.shared());
         self.keep(buffers);
         turn.account(index, self);
         if let Some(offer) = offer {

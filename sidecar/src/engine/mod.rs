@@ -34,6 +34,7 @@ mod running;
 mod saved;
 mod source;
 mod start;
+mod stretches;
 mod suspects;
 mod transaction;
 mod turn;

@@ -12,6 +12,8 @@ use crate::reading::lines::{self, Input, LineState, TIME_STEP, Tail};
 use super::content::is_continued;
 use super::cursor::{Cursor, CursorId, NextLine, Position};
 use super::files::File;
+use super::stretches::{self, Lines, Stretches, Taken};
+use crate::positions::Stretch;
 
 /// How much of one file is read before another gets its turn.
 pub(crate) const QUANTUM: usize = 256 << 10;
@@ -25,6 +27,7 @@ pub(crate) struct OpenBatch {
     pub(crate) batch: Batch,
     /// One per entry of [`Batch::files`].
     pub(crate) shares: Vec<Share>,
+    pub(crate) stretches: Stretches,
 }
 
 /// One cursor's part of a batch.
@@ -68,6 +71,17 @@ pub(crate) struct Allowance {
     pub(crate) until: Option<u64>,
 }
 
+/// Raw bytes at the end of the text, and what is to be made of them.
+#[derive(Clone, Copy, Debug)]
+struct Taking {
+    /// Where in the text they begin.
+    from: usize,
+    max_line: usize,
+    tail: Tail,
+    /// Of the first record.
+    time: i64,
+}
+
 /// Lines that were taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
@@ -103,7 +117,13 @@ impl OpenBatch {
         Self {
             batch: buffers,
             shares: Vec::new(),
+            stretches: Stretches::default(),
         }
+    }
+
+    /// It is made of as many stretches as can be written down.
+    pub(crate) fn is_split_up(&self) -> bool {
+        self.stretches.is_full()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -147,7 +167,17 @@ impl OpenBatch {
         } else {
             Tail::Wait
         };
-        let progress = self.take(id, cursor, file, (from, allowance.max_line, tail), processing);
+        let time = own_time(
+            cursor.slot,
+            cursor.next_time.max(file.marks.time_of(cursor.read).unwrap_or(0)),
+        );
+        let taking = Taking {
+            from,
+            max_line: allowance.max_line,
+            tail,
+            time,
+        };
+        let progress = self.take(id, cursor, file, taking, processing);
         if let Some(progress) = progress {
             return Ok(progress);
         }
@@ -171,15 +201,53 @@ impl OpenBatch {
         self.read(id, cursor, file, allowance, processing)
     }
 
+    /// Reads again what was part of a batch before. `None` where other bytes stand there now, or none.
+    pub(crate) fn read_again(
+        &mut self,
+        id: CursorId,
+        cursor: &mut Cursor,
+        file: &mut File,
+        (stretch, max_line): (&Stretch, usize),
+        processing: &mut Processing<'_>,
+    ) -> Result<Option<Piece>, Errno> {
+        let from = self.batch.text.len();
+        let wanted = stretch.length as usize;
+        let got = append(&mut self.batch.text, file, cursor.read, wanted)?;
+        let is_same = got == wanted
+            && stretches::check(&self.batch.text[from..], stretch.length) == stretch.check
+            && is_continued(cursor, file)?;
+        if !is_same {
+            self.batch.text.truncate(from);
+            return Ok(None);
+        }
+        // What was taken then is taken now, also a line without its end.
+        let taking = Taking {
+            from,
+            max_line,
+            tail: Tail::Ship,
+            time: stretch.time,
+        };
+        Ok(match self.take(id, cursor, file, taking, processing) {
+            Some(Progress::Read { piece, .. }) => Some(piece),
+            _ => None,
+        })
+    }
+
     /// Makes lines of the raw bytes at the end of the text. `None` when there is no complete one.
     fn take(
         &mut self,
         id: CursorId,
         cursor: &mut Cursor,
         file: &mut File,
-        (from, max_line, tail): (usize, usize, Tail),
+        taking: Taking,
         processing: &mut Processing<'_>,
     ) -> Option<Progress> {
+        let Taking {
+            from,
+            max_line,
+            tail,
+            time,
+        } = taking;
         let raw = &self.batch.text[from..];
         let consumed = lines::consumable(raw, cursor.state, max_line, tail);
         let consumed = processing.whole_groups(&raw[..consumed], max_line, tail);
@@ -192,10 +260,6 @@ impl OpenBatch {
         if processing.grouping.is_some() {
             self.batch.text.truncate(from + consumed);
         }
-        let time = own_time(
-            cursor.slot,
-            cursor.next_time.max(file.marks.time_of(cursor.read).unwrap_or(0)),
-        );
         let share = self.share(id, cursor, time);
         let before = self.batch.records.len();
         let input = Input {
@@ -211,6 +275,15 @@ impl OpenBatch {
         processing.group(&mut self.batch.records, before, cursor.read);
         let records = (self.batch.records.len() - before) as u64;
         let tally = processing.run(&mut self.batch, (from, before));
+        let taken = Taken {
+            share,
+            start: cursor.read,
+            length: output.consumed,
+            times: (time, output.time),
+            tail,
+            lines: processing.grouping.map_or(Lines::Single, |_| Lines::Grouped),
+        };
+        self.stretches.took(taken, cursor.recent());
         cursor.read += output.consumed as u64;
         cursor.state = output.state;
         cursor.next_time = output.time;

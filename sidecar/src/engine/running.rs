@@ -44,6 +44,7 @@ impl Running {
                 detach(&mut lane, (source.id, *id), Fate::Withdrawn, (files, &mut *saved, now));
             }
         }
+        lane.leave_intents(saved);
     }
 
     /// The pipeline ends.

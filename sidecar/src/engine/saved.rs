@@ -1,5 +1,7 @@
 //! The engine's side of the positions: which saved position belongs to which file, and when changes are written.
 
+mod intents;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,8 @@ pub(crate) struct Saved {
     /// Of files that weren't found again yet.
     unclaimed: HashMap<FlowKey, Vec<(RecordId, FilePosition)>>,
     counters: HashMap<FlowKey, (RecordId, Counters)>,
+    /// Positions have to be written before an intent that builds upon them.
+    ahead: bool,
     /// Since when something waits to be written.
     dirty_since: Option<Instant>,
     bytes: u64,
@@ -48,12 +52,13 @@ impl Saved {
             store,
             unclaimed: HashMap::new(),
             counters: HashMap::new(),
+            ahead: false,
             dirty_since: None,
             bytes: 0,
             synced_at: now.instant,
             errors: 0,
         };
-        let records: Vec<_> = saved.store.iter().map(|(id, record)| (id, *record)).collect();
+        let records: Vec<_> = saved.store.iter().map(|(id, record)| (id, record.clone())).collect();
         for (id, record) in records {
             match record {
                 Record::File(file) => saved.unclaimed.entry(file.flow).or_default().push((id, file)),
@@ -95,7 +100,7 @@ impl Saved {
 
     /// Gives a position back, as one of a file that may come again.
     pub(crate) fn release(&mut self, record: RecordId, position: FilePosition) {
-        self.store.update(record, Record::File(position));
+        self.store.update(record, Record::File(position.clone()));
         self.unclaimed
             .entry(position.flow)
             .or_default()
@@ -104,6 +109,9 @@ impl Saved {
 
     /// Takes over a new position; `settled` bytes were covered by it.
     pub(crate) fn put(&mut self, record: &mut Option<RecordId>, position: FilePosition, settled: u64, now: Now) {
+        let known = record.and_then(|id| self.store.get(id));
+        // An intent says nothing to a process that doesn't know its contents.
+        self.ahead |= !matches!(known, Some(Record::File(known)) if known.content == position.content);
         let position = Record::File(position);
         match *record {
             Some(id) => self.store.update(id, position),
@@ -147,6 +155,7 @@ impl Saved {
             });
         }
         self.unclaimed.retain(|_, list| !list.is_empty());
+        self.store.expire_intents(oldest.saturating_mul(1_000_000_000));
     }
 
     /// Writes and syncs what is due.
@@ -181,7 +190,7 @@ impl Saved {
     }
 
     fn write(&mut self, now: Now) {
-        (self.dirty_since, self.bytes) = (None, 0);
+        (self.dirty_since, self.bytes, self.ahead) = (None, 0, false);
         if let Err(error) = self.store.write() {
             self.failed(&error);
             // Again, but not in a tight loop.

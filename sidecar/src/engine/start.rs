@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use pipeline::source::StartAt;
 
-use crate::positions::{Hashed, RecordId};
+use crate::positions::{ContentKey, Hashed, RecordId};
 use crate::reading::lines::LineState;
 
 use super::content::hash_at;
@@ -19,6 +19,8 @@ use super::source::{Source, SourceId};
 pub(super) struct Start {
     pub(super) position: Position,
     pub(super) record: Option<RecordId>,
+    /// As an earlier process named it.
+    pub(super) content: ContentKey,
     /// When the byte there was first seen by an earlier process.
     pub(super) pending_since: Option<i64>,
     /// The file is a copy of what this cursor reads, or read.
@@ -53,6 +55,7 @@ pub(super) fn find(lane: &Lane, source: &Source, (file, files): (&File, &Files),
                 tail: position.tail,
             },
             record: Some(record),
+            content: position.content,
             pending_since: (position.pending_since > 0).then_some(position.pending_since),
             copy_of: None,
         });
@@ -64,6 +67,7 @@ pub(super) fn find(lane: &Lane, source: &Source, (file, files): (&File, &Files),
     Some(Start {
         position,
         record: None,
+        content: ContentKey::default(),
         pending_since: None,
         copy_of,
     })

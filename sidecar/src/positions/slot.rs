@@ -1,5 +1,6 @@
 //! One slot as bytes. The layout is drawn in the module above. Pure.
 
+use super::bytes::{Reader, Writer};
 use crate::engine::account::Counters;
 use crate::reading::lines::LineState;
 
@@ -21,6 +22,27 @@ impl FlowKey {
     }
 }
 
+/// Names one content of one file on one flow, as long as it has a position: over renames, copies and restarts. A file that
+/// begins anew gets another, so what was meant for the former content is never taken for the new one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct ContentKey(pub(super) u64);
+
+impl ContentKey {
+    /// Of a content that was first seen at `time`, where no other has the same flow, name and time.
+    pub(crate) fn new(flow: FlowKey, name: u64, time: i64) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(&flow.0.to_le_bytes());
+        bytes[16..24].copy_from_slice(&name.to_le_bytes());
+        bytes[24..].copy_from_slice(&time.to_le_bytes());
+        Self(xxhash_rust::xxh3::xxh3_64(&bytes).max(1))
+    }
+
+    /// Positions of version 1 have none.
+    pub(crate) fn or(self, other: impl FnOnce() -> Self) -> Self {
+        if self.0 == 0 { other() } else { self }
+    }
+}
+
 /// Some bytes of a file by length and hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hashed {
@@ -38,9 +60,10 @@ impl Hashed {
 }
 
 /// How far one file is settled for one flow, and how to know the file again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FilePosition {
     pub(crate) flow: FlowKey,
+    pub(crate) content: ContentKey,
     pub(crate) inode: u64,
     /// Nanoseconds since the Unix epoch; 0 where it isn't known.
     pub(crate) birth: i64,
@@ -64,7 +87,7 @@ pub(crate) struct FlowCounters {
 }
 
 /// What a record holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Record {
     Free,
     File(FilePosition),
@@ -74,7 +97,7 @@ pub(crate) enum Record {
 }
 
 /// A slot that was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Read {
     /// Never written.
     Blank,
@@ -86,16 +109,16 @@ pub(super) enum Read {
 }
 
 pub(super) fn encode(sequence: u64, record: &Record) -> [u8; SLOT] {
-    let mut slot = Writer([0; SLOT]);
-    slot.put(8, &sequence.to_le_bytes());
+    let mut slot = Slot(Writer([0; SLOT]));
+    slot.0.put(8, &sequence.to_le_bytes());
     match record {
-        Record::Free | Record::Reserved => slot.put(4, &[FREE]),
+        Record::Free | Record::Reserved => slot.0.put(4, &[FREE]),
         Record::File(file) => slot.file(file),
         Record::Flow(flow) => slot.flow(flow),
     }
-    let crc = crc32c::crc32c(&slot.0[4..]);
-    slot.put(0, &crc.to_le_bytes());
-    slot.0
+    let crc = crc32c::crc32c(&slot.0.0[4..]);
+    slot.0.put(0, &crc.to_le_bytes());
+    slot.0.0
 }
 
 pub(super) fn decode(slot: &[u8; SLOT]) -> Read {
@@ -103,13 +126,13 @@ pub(super) fn decode(slot: &[u8; SLOT]) -> Read {
         return Read::Blank;
     }
     let reader = Reader(slot);
-    if u32::from_le_bytes(reader.get(0)) != crc32c::crc32c(&slot[4..]) {
+    if reader.u32(0) != crc32c::crc32c(&slot[4..]) {
         return Read::Broken;
     }
     let record = match slot[4] {
         FREE => Record::Free,
-        FILE => Record::File(reader.file()),
-        FLOW => Record::Flow(reader.flow()),
+        FILE => Record::File(file(reader, slot[5])),
+        FLOW => Record::Flow(flow(reader)),
         _ => Record::Reserved,
     };
     Read::Good {
@@ -118,94 +141,74 @@ pub(super) fn decode(slot: &[u8; SLOT]) -> Read {
     }
 }
 
-struct Writer([u8; SLOT]);
+struct Slot(Writer<[u8; SLOT]>);
 
-impl Writer {
-    fn put(&mut self, at: usize, bytes: &[u8]) {
-        self.0[at..at + bytes.len()].copy_from_slice(bytes);
-    }
-
+impl Slot {
     fn file(&mut self, file: &FilePosition) {
         let state = match file.state {
             LineState::Fresh => 0,
             LineState::RestOfPartial => 1,
             LineState::SkipRest => 2,
         };
-        self.put(4, &[FILE, state]);
-        self.put(16, &file.flow.0.to_le_bytes());
-        self.put(32, &file.inode.to_le_bytes());
-        self.put(40, &file.birth.to_le_bytes());
-        self.put(48, &file.offset.to_le_bytes());
-        self.put(56, &file.head.length.to_le_bytes());
-        self.put(60, &file.tail.length.to_le_bytes());
-        self.put(64, &file.head.hash.to_le_bytes());
-        self.put(80, &file.tail.hash.to_le_bytes());
-        self.put(96, &file.pending_since.to_le_bytes());
-        self.put(104, &file.last_seen.to_le_bytes());
+        self.0.put(4, &[FILE, state]);
+        self.0.put(16, &file.flow.0.to_le_bytes());
+        self.0.put(32, &file.inode.to_le_bytes());
+        self.0.put(40, &file.birth.to_le_bytes());
+        self.0.put(48, &file.offset.to_le_bytes());
+        self.0.put(56, &file.head.length.to_le_bytes());
+        self.0.put(60, &file.tail.length.to_le_bytes());
+        self.0.put(64, &file.head.hash.to_le_bytes());
+        self.0.put(80, &file.tail.hash.to_le_bytes());
+        self.0.put(96, &file.pending_since.to_le_bytes());
+        self.0.put(104, &file.last_seen.to_le_bytes());
+        self.0.put(240, &file.content.0.to_le_bytes());
     }
 
     fn flow(&mut self, flow: &FlowCounters) {
-        self.put(4, &[FLOW]);
-        self.put(16, &flow.flow.0.to_le_bytes());
+        self.0.put(4, &[FLOW]);
+        self.0.put(16, &flow.flow.0.to_le_bytes());
         for (index, number) in flow.counters.to_array().iter().enumerate() {
-            self.put(32 + 8 * index, &number.to_le_bytes());
+            self.0.put(32 + 8 * index, &number.to_le_bytes());
         }
-        self.put(176, &flow.last_used.to_le_bytes());
+        self.0.put(176, &flow.last_used.to_le_bytes());
     }
 }
 
-struct Reader<'a>(&'a [u8; SLOT]);
-
-impl Reader<'_> {
-    fn get<const N: usize>(&self, at: usize) -> [u8; N] {
-        let mut bytes = [0; N];
-        bytes.copy_from_slice(&self.0[at..at + N]);
-        bytes
+fn hashed(slot: Reader<'_>, length: usize, hash: usize) -> Hashed {
+    Hashed {
+        length: slot.u32(length),
+        hash: slot.u128(hash),
     }
+}
 
-    fn u64(&self, at: usize) -> u64 {
-        u64::from_le_bytes(self.get(at))
+fn file(slot: Reader<'_>, state: u8) -> FilePosition {
+    FilePosition {
+        flow: FlowKey(slot.u128(16)),
+        content: ContentKey(slot.u64(240)),
+        inode: slot.u64(32),
+        birth: slot.i64(40),
+        offset: slot.u64(48),
+        head: hashed(slot, 56, 64),
+        tail: hashed(slot, 60, 80),
+        state: match state {
+            1 => LineState::RestOfPartial,
+            2 => LineState::SkipRest,
+            _ => LineState::Fresh,
+        },
+        pending_since: slot.i64(96),
+        last_seen: slot.i64(104),
     }
+}
 
-    fn i64(&self, at: usize) -> i64 {
-        i64::from_le_bytes(self.get(at))
+fn flow(slot: Reader<'_>) -> FlowCounters {
+    let mut numbers = [0; Counters::FIELDS];
+    for (index, number) in numbers.iter_mut().enumerate() {
+        *number = slot.u64(32 + 8 * index);
     }
-
-    fn hashed(&self, length: usize, hash: usize) -> Hashed {
-        Hashed {
-            length: u32::from_le_bytes(self.get(length)),
-            hash: u128::from_le_bytes(self.get(hash)),
-        }
-    }
-
-    fn file(&self) -> FilePosition {
-        FilePosition {
-            flow: FlowKey(u128::from_le_bytes(self.get(16))),
-            inode: self.u64(32),
-            birth: self.i64(40),
-            offset: self.u64(48),
-            head: self.hashed(56, 64),
-            tail: self.hashed(60, 80),
-            state: match self.0[5] {
-                1 => LineState::RestOfPartial,
-                2 => LineState::SkipRest,
-                _ => LineState::Fresh,
-            },
-            pending_since: self.i64(96),
-            last_seen: self.i64(104),
-        }
-    }
-
-    fn flow(&self) -> FlowCounters {
-        let mut numbers = [0; Counters::FIELDS];
-        for (index, number) in numbers.iter_mut().enumerate() {
-            *number = self.u64(32 + 8 * index);
-        }
-        FlowCounters {
-            flow: FlowKey(u128::from_le_bytes(self.get(16))),
-            counters: Counters::from_array(numbers),
-            last_used: self.i64(176),
-        }
+    FlowCounters {
+        flow: FlowKey(slot.u128(16)),
+        counters: Counters::from_array(numbers),
+        last_used: slot.i64(176),
     }
 }
 
@@ -219,6 +222,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let file = FilePosition {
             flow: FlowKey::new("p", "s", "d"),
+            content: ContentKey(6),
             inode: 7,
             birth: -1,
             offset: u64::MAX,
@@ -235,7 +239,7 @@ mod tests {
             counters: Counters::from_array(numbers),
             last_used: 14,
         };
-        for record in [Record::File(file), Record::Flow(flow), Record::Free] {
+        for record in [Record::File(file.clone()), Record::Flow(flow), Record::Free] {
             assert_eq!(decode(&encode(3, &record)), Read::Good { sequence: 3, record });
         }
         assert_eq!(decode(&[0; SLOT]), Read::Blank);

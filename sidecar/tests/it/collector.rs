@@ -20,6 +20,7 @@ pub struct Collector {
 struct Shared {
     answer: AtomicU16,
     lines: Mutex<Vec<String>>,
+    refused: Mutex<Vec<Bytes>>,
     /// The only value of `Authorization` that is let in; anybody where empty.
     admitted: Mutex<String>,
 }
@@ -33,6 +34,7 @@ impl Collector {
         let shared = Arc::new(Shared {
             answer: AtomicU16::new(204),
             lines: Mutex::default(),
+            refused: Mutex::default(),
             admitted: Mutex::default(),
         });
         let for_server = Arc::clone(&shared);
@@ -69,6 +71,11 @@ impl Collector {
         self.shared.lines.lock().unwrap().clone()
     }
 
+    /// Bodies of the requests that weren't accepted, in order of arrival.
+    pub fn refused(&self) -> Vec<Bytes> {
+        self.shared.refused.lock().unwrap().clone()
+    }
+
     pub fn count(&self) -> usize {
         self.shared.lines.lock().unwrap().len()
     }
@@ -96,8 +103,11 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         shared.answer.load(Ordering::SeqCst)
     };
     let body = request.into_body().collect().await;
+    let body = body.map(http_body_util::Collected::to_bytes);
+    if let (Ok(body), 300..) = (&body, status) {
+        shared.refused.lock().unwrap().push(body.clone());
+    }
     if let (Ok(body), 200..=299) = (body, status) {
-        let body = body.to_bytes();
         let records = body.split(|byte| *byte == b'\n').filter(|record| !record.is_empty());
         let lines = records.map(|record| {
             let record: Value = serde_json::from_slice(record).unwrap();

@@ -37,6 +37,36 @@ fn kill_9_loses_nothing_and_repeats_at_most_the_window() {
 }
 
 #[test]
+fn what_was_under_way_when_the_process_was_killed_is_sent_again_byte_for_byte() {
+    let mut workspace = Workspace::new();
+    let collector = Collector::start();
+    collector.answer(503);
+    workspace.configure(&[workspace.pipeline("p", &collector.destination())]);
+    for file in ["a.log", "b.log"] {
+        workspace.append(file, "");
+    }
+    let sidecar = Sidecar::start(&workspace);
+    sidecar.report_until("the files", |report| report["pipelines"][0]["sources"][0]["files"] == 2);
+    // The first batch leaves at once and the next waits for it, so what is written from now on makes several pieces of it.
+    for number in 0..40 {
+        workspace.append(["a.log", "b.log"][number % 2], &numbered(number as u64));
+    }
+    let sent = until("a request", || collector.refused().first().cloned());
+    sidecar.kill();
+    let before = collector.refused().len();
+    for number in 40..80 {
+        workspace.append("a.log", &numbered(number));
+    }
+    let _sidecar = Sidecar::start(&workspace);
+    let again = until("the same request", || collector.refused().get(before).cloned());
+    assert!(again == sent, "{again:?} was {sent:?}");
+    collector.answer(204);
+    until("all lines", || (collector.count() >= 80).then_some(()));
+    let arrived = Arrived::of(collector.lines());
+    assert_eq!((arrived.missing(80), arrived.duplicates()), (vec![], 0));
+}
+
+#[test]
 fn a_file_that_was_renamed_while_we_were_down_is_read_to_its_end() {
     // With a plain path nothing but the file itself is a match, and no directory would have to be listed to find it.
     for path in ["/var/log/*.log", "/var/log/a.log"] {

@@ -1,8 +1,9 @@
 //! Filling batches and handing them over.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::Instant;
+
+use rustix::io::Errno;
 
 use crate::batch::{Batch, Parcel, Settled};
 use crate::processing::Processing;
@@ -10,9 +11,10 @@ use crate::processing::Processing;
 use super::super::cursor::NextLine;
 use super::super::open_batch::{Allowance, Progress, QUANTUM};
 use super::offer::Offer;
-use super::{Cursor, CursorId, File, FileId, Files, InFlight, Lane, Now, OpenBatch, Saved, Share, Source};
+use super::{Cursor, CursorId, FileId, Files, InFlight, Lane, Leaving, Now, OpenBatch, Saved, Source};
 use crate::engine::budget::Ledger;
 use crate::engine::running::{Running, Shared};
+use crate::positions::Outcome;
 use crate::reading::lines::LineState;
 
 /// A batch with less room than this is full.
@@ -147,7 +149,7 @@ impl Lane {
             let is_large = self
                 .open
                 .as_ref()
-                .is_some_and(|open| self.is_large(&open.batch, max_bytes));
+                .is_some_and(|open| self.is_large(&open.batch, max_bytes) || open.is_split_up());
             let no_memory = self.lacks_memory(turn.memory) && used + self.in_flight.len() > 0;
             if used + LEAST_ROOM > max_bytes || is_large || no_memory {
                 return Filled::Full;
@@ -178,7 +180,7 @@ impl Lane {
     }
 
     /// So that a whole window fits into the memory there is.
-    fn max_bytes(&self, memory: usize) -> usize {
+    pub(super) fn max_bytes(&self, memory: usize) -> usize {
         let share = memory / (self.limits.window + 1) / self.limits.memory_per_byte;
         self.limits.max_bytes.min(share.max(LEAST_BATCH))
     }
@@ -216,7 +218,9 @@ impl Lane {
             scratch: &mut self.scratch,
         };
         let allowance = Allowance { room, max_line, until };
-        let outcome = read_guarded(open, (id, cursor), file, allowance, &mut processing);
+        let outcome = guarded(open, cursor, |open, cursor| {
+            open.read(id, cursor, file, allowance, &mut processing)
+        });
         self.waiting.remove(&id);
         cursor.queued = false;
         match outcome {
@@ -300,32 +304,32 @@ impl Lane {
     }
 
     /// Takes the open batch off, complete.
-    pub(crate) fn close(&mut self) -> Option<(Arc<Batch>, Vec<Share>)> {
-        let OpenBatch { batch, shares, .. } = self.open.take().filter(|open| !open.is_empty())?;
-        for share in &shares {
+    pub(crate) fn close(&mut self) -> Option<Leaving> {
+        let open = self.open.take().filter(|open| !open.is_empty())?;
+        for share in &open.shares {
             if let Some(cursor) = self.cursors.get_mut(&share.cursor) {
                 cursor.in_open = false;
             }
         }
         self.queue.extend(self.parked.drain(..));
-        Some((Arc::new(batch), shares))
+        Some(Leaving::new(open))
     }
 
     /// Takes a batch that another lane has read.
     pub(crate) fn take(&mut self, offer: &Offer, shared: Shared<'_>) -> Option<Batch> {
-        let shares = self.advance(offer);
-        self.hand_over((Arc::clone(&offer.batch), 0), shares, shared)
+        let leaving = self.advance(offer);
+        self.hand_over(leaving, 0, shared)
     }
 
     /// Gives a batch to the sending task; this lane is charged so much for holding it. Returns buffers that are free.
     pub(crate) fn hand_over(
         &mut self,
-        (batch, charge): (Arc<Batch>, usize),
-        shares: Vec<Share>,
+        leaving: Leaving,
+        charge: usize,
         (files, saved, now): Shared<'_>,
     ) -> Option<Batch> {
-        self.sequence += 1;
-        let sequence = self.sequence;
+        let (sequence, intent, outcome) = self.intend(&leaving, (files, &mut *saved, now));
+        let Leaving { batch, shares, .. } = leaving;
         for share in &shares {
             if let Some(cursor) = self.cursors.get_mut(&share.cursor) {
                 cursor.window.push(sequence, share.position);
@@ -333,13 +337,14 @@ impl Lane {
         }
         let under_way = InFlight {
             shares,
+            intent,
             charge,
             encoded: self.limits.encoded(&batch),
         };
         self.in_flight.insert(sequence, under_way);
         self.sent_at = Some(now.instant);
-        if batch.records.is_empty() {
-            // Only bytes that belong to no record, such as the rest of a cut line: nothing to send.
+        // Only bytes that belong to no record, such as the rest of a cut line, or what was stored before.
+        if batch.records.is_empty() || outcome == Outcome::Stored {
             let nothing = Settled {
                 sequence,
                 batch,
@@ -356,15 +361,13 @@ impl Lane {
 }
 
 /// A defect that one file's content brings out must not end the process.
-fn read_guarded(
+pub(super) fn guarded<T>(
     open: &mut OpenBatch,
-    (id, cursor): (CursorId, &mut Cursor),
-    file: &mut File,
-    allowance: Allowance,
-    processing: &mut Processing<'_>,
-) -> Result<Progress, String> {
+    cursor: &mut Cursor,
+    read: impl FnOnce(&mut OpenBatch, &mut Cursor) -> Result<T, Errno>,
+) -> Result<T, String> {
     let lengths = (open.batch.text.len(), open.batch.records.len(), open.batch.fields.len());
-    let outcome = catch_unwind(AssertUnwindSafe(|| open.read(id, cursor, file, allowance, processing)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| read(open, cursor)));
     outcome.map_or_else(
         |_| {
             open.batch.text.truncate(lengths.0);

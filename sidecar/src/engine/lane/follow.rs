@@ -42,13 +42,14 @@ pub(super) fn estimate_records(account: &Account, bytes: u64) -> u64 {
 
 impl Lane {
     /// Begins to follow a file at `start`.
-    pub(crate) fn attach(&mut self, source: &Source, (id, file): (FileId, &File), start: Start) {
+    pub(crate) fn attach(&mut self, source: &Source, (id, file): (FileId, &File), start: &Start) {
         let (Some(tail), Some(flow)) = (source.tails.get(&id), self.flows.get_mut(&source.id)) else {
             return;
         };
         flow.account.discover(file.size.saturating_sub(start.position.offset));
         let mut cursor = Cursor::new(source.id, id, file.generation, Arc::clone(&tail.origin), start.position);
         (cursor.record, cursor.slot) = (start.record, tail.slot);
+        (cursor.content, cursor.saved_content) = (start.content, start.content);
         cursor.after = start.copy_of.map(|original| (original, start.position.offset));
         let id = self.insert(cursor);
         if let Some(original) = start.copy_of {
@@ -57,9 +58,10 @@ impl Lane {
         }
     }
 
-    fn insert(&mut self, cursor: Cursor) -> CursorId {
+    fn insert(&mut self, mut cursor: Cursor) -> CursorId {
         let id = CursorId(self.next_cursor);
         self.next_cursor += 1;
+        cursor.content = cursor.content.or(|| self.new_content(&cursor, id));
         self.by_file.insert((cursor.source, cursor.file), id);
         self.cursors.insert(id, cursor);
         self.enqueue(id);
@@ -108,10 +110,8 @@ impl Lane {
         for cursor in self.cursors_of(id) {
             let known = self.cursors.get(&cursor);
             let former = known.and_then(|known| Former::of(cursor, known, file, (before, now)));
-            let (fate, is_remembered) = match former {
-                Some(_) => (Fate::Open, true),
-                None => (Fate::Vanished, false),
-            };
+            let fate = former.as_ref().map_or(Fate::Vanished, |_| Fate::Open);
+            let keeps_position = former.as_ref().is_some_and(Former::keeps_position);
             self.formers.extend(former);
             let Some(old) = self.end(cursor, before, fate) else {
                 continue;
@@ -121,7 +121,7 @@ impl Lane {
             }
             let mut next = Cursor::new(old.source, id, file.generation, old.origin, Position::default());
             // The saved position of the former content is what a copy is known by after a restart.
-            next.record = old.record.filter(|_| !is_remembered);
+            next.record = old.record.filter(|_| !keeps_position);
             (next.next_time, next.slot) = (old.next_time, old.slot);
             self.insert(next);
         }

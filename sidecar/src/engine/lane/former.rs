@@ -42,9 +42,17 @@ impl Former {
             head: file.former_head.clone(),
             read_to,
             unread: size.saturating_sub(cursor.read),
-            record: cursor.record,
+            // A position at the beginning tells nothing by which a copy could be known, and is in the way of the next.
+            record: cursor.record.filter(|_| cursor.settled.offset > 0),
             until: now.instant + REMEMBERED,
         })
+    }
+}
+
+impl Former {
+    /// The saved position is that of the former content as long as it is remembered.
+    pub(super) const fn keeps_position(&self) -> bool {
+        self.record.is_some()
     }
 }
 

@@ -32,7 +32,11 @@
 mod fill;
 mod follow;
 mod former;
+mod intents;
+#[cfg(test)]
+mod killed;
 mod offer;
+mod replay;
 mod settle;
 mod succession;
 #[cfg(test)]
@@ -46,7 +50,7 @@ use tokio::sync::mpsc;
 
 use crate::batch::{Batch, Parcel};
 use crate::destination::Limits;
-use crate::positions::{FilePosition, FlowKey};
+use crate::positions::{FilePosition, FlowKey, IntentId, LaneKey};
 use crate::processing::{Memory, Scratch};
 use crate::sending::{Health, Holding, LaneHandle, LaneId};
 
@@ -65,7 +69,9 @@ pub(crate) use follow::Fate;
 use follow::estimate_records;
 use former::Former;
 pub(crate) use former::Remember;
+pub(crate) use intents::Leaving;
 pub(crate) use offer::Offer;
+use replay::Replay;
 
 /// How long a changed destination may finish what it has under way.
 const FINISH: Duration = Duration::from_secs(5);
@@ -134,6 +140,7 @@ pub(crate) struct Flow {
 #[derive(Debug)]
 struct InFlight {
     shares: Vec<Share>,
+    intent: Option<IntentId>,
     /// What the batch takes; nothing where it is shared, for then it counts once for all.
     charge: usize,
     /// What its requests will take, see [`Limits::encoded`].
@@ -167,6 +174,7 @@ pub(crate) struct Lane {
     open: Option<OpenBatch>,
     in_flight: BTreeMap<u64, InFlight>,
     scratch: Scratch,
+    replay: Replay,
     sequence: u64,
     next_cursor: u64,
     sent_at: Option<Instant>,
@@ -194,6 +202,7 @@ impl Lane {
             open: None,
             in_flight: BTreeMap::new(),
             scratch: Scratch::default(),
+            replay: Replay::default(),
             sequence: 0,
             next_cursor: 0,
             sent_at: None,
@@ -212,6 +221,7 @@ impl Lane {
     /// Goes on with a source, or begins with it.
     pub(crate) fn open_flow(&mut self, pipeline: &str, source: &Source, saved: &Saved) {
         let key = FlowKey::new(pipeline, &source.config.name, &self.destination.name);
+        self.replay.lane = LaneKey::new(pipeline, &self.destination.name);
         self.flows.entry(source.id).or_insert_with(|| Flow {
             key,
             account: Account::resume(saved.counters(key).unwrap_or_default()),
@@ -235,6 +245,7 @@ impl Lane {
         };
         Some(FilePosition {
             flow: flow.key,
+            content: cursor.content,
             inode: file.key.inode,
             birth: file.key.birth,
             offset: settled.offset,
@@ -351,7 +362,7 @@ impl Lane {
 
     /// Whether it may read for others, and others for it: a destination that is being replaced begins anew.
     pub(crate) fn is_teamed(&self) -> bool {
-        self.successor.is_none()
+        self.successor.is_none() && !self.replay.is_owed()
     }
 
     /// Whether the same batches suit both: of the same sources, of the same size, as often, with lines as long.

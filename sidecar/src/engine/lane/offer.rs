@@ -14,11 +14,13 @@ use crate::sending::LaneId;
 
 use super::super::cursor::{Cursor, Position};
 use super::super::open_batch::Share;
-use super::{CursorId, FileId, Flow, Lane, OpenBatch, SourceId};
+use super::super::stretches::Stretches;
+use super::{CursorId, FileId, Flow, Lane, Leaving, OpenBatch, SourceId};
 
 #[derive(Debug)]
 pub(crate) struct Offer {
     pub(crate) batch: Arc<Batch>,
+    stretches: Arc<Stretches>,
     /// One per entry of [`Batch::files`].
     pub(super) parts: Vec<Part>,
     /// What the programs remember after it.
@@ -122,7 +124,8 @@ impl Lane {
     }
 
     /// What others need to know of a batch that is about to leave.
-    pub(crate) fn offer(&self, batch: &Arc<Batch>, shares: &[Share]) -> Option<Offer> {
+    pub(crate) fn offer(&self, leaving: &Leaving) -> Option<Offer> {
+        let (batch, shares) = (&leaving.batch, &leaving.shares);
         let part = |(share, file): (&Share, &FileRange)| {
             let cursor = self.cursors.get(&share.cursor)?;
             Some(Part {
@@ -144,13 +147,14 @@ impl Lane {
         Some(Offer {
             memories: flows.map(memory).collect(),
             batch: Arc::clone(batch),
+            stretches: Arc::clone(&leaving.stretches),
             parts,
             owed: Vec::new(),
         })
     }
 
     /// Takes what it may take: as if this lane had read it.
-    pub(super) fn advance(&mut self, offer: &Offer) -> Vec<Share> {
+    pub(super) fn advance(&mut self, offer: &Offer) -> Leaving {
         for (source, memory) in &offer.memories {
             if let Some(flow) = self.flows.get_mut(source) {
                 flow.memory.clone_from(memory);
@@ -175,7 +179,12 @@ impl Lane {
             (share.records, share.filtered) = (part.records, part.filtered);
             shares.push(share);
         }
-        shares
+        Leaving {
+            batch: Arc::clone(&offer.batch),
+            shares,
+            stretches: Arc::clone(&offer.stretches),
+            again: None,
+        }
     }
 }
 

@@ -14,9 +14,12 @@ const MANY: usize = 1000;
 impl Lane {
     /// Every record of a batch met its fate. Its buffers are given back, unless another destination still has them.
     pub(crate) fn settle(&mut self, settled: Settled, files: &Files, saved: &mut Saved, now: Now) -> Option<Batch> {
-        let InFlight { shares, .. } = self.in_flight.remove(&settled.sequence)?;
+        let InFlight { shares, intent, .. } = self.in_flight.remove(&settled.sequence)?;
         for (index, share) in shares.iter().enumerate() {
             self.settle_share(&settled, (index, share), (files, saved, now));
+        }
+        if let Some(intent) = intent {
+            self.settle_intent(intent, &settled, saved);
         }
         Arc::into_inner(settled.batch)
     }
@@ -108,6 +111,7 @@ impl Lane {
         };
         let position = self.saved_position(id, file, now);
         if let (Some(position), Some(cursor)) = (position, self.cursors.get_mut(&id)) {
+            cursor.saved_content = position.content;
             saved.put(&mut cursor.record, position, bytes, now);
         }
     }

@@ -67,6 +67,7 @@ impl Lane {
     pub(crate) fn replace_link(&mut self, link: Link) {
         self.link = link;
         self.in_flight.clear();
+        self.replay.begin();
         self.open = None;
         self.queue.clear();
         self.parked.clear();

@@ -65,13 +65,13 @@ struct Bench {
     written: u64,
 }
 
-fn destination() -> pipeline::Destination {
+pub(super) fn destination() -> pipeline::Destination {
     let json =
         serde_json::json!({"name": "d", "loki": {"url": "http://x"}, "batch": {"maxBytes": "16Ki", "maxDelay": "0ms"}});
     serde_json::from_value(json).unwrap()
 }
 
-fn link(runtime: &tokio::runtime::Runtime, id: u64) -> (Link, mpsc::Receiver<Parcel>) {
+pub(super) fn link(runtime: &tokio::runtime::Runtime, id: u64) -> (Link, mpsc::Receiver<Parcel>) {
     let (_, unused) = mpsc::channel(1);
     let parts = LaneParts {
         id: LaneId(id),
@@ -117,7 +117,7 @@ impl Bench {
         let saved = Saved::new(Store::in_memory().unwrap(), now);
         let mut lane = Lane::new(destination(), link, Arc::default());
         lane.open_flow("p", &source, &saved);
-        lane.attach(&source, (file, files.get(file).unwrap()), Start::default());
+        lane.attach(&source, (file, files.get(file).unwrap()), &Start::default());
         let pipeline = serde_json::json!({"name": "p", "sources": [], "destinations": []});
         let running = Running {
             pipeline: serde_json::from_value(pipeline).unwrap(),

@@ -53,6 +53,11 @@ struct Member {
     under_way: VecDeque<Parcel>,
     /// By file: which content it is in, and where the next range must begin.
     next: [(usize, u64); FILES],
+    /// By file, content and beginning: where ranges end that were settled, in whatever order. Another sending task isn't
+    /// given them again.
+    settled: HashMap<(usize, usize, u64), u64>,
+    /// By batch and file: the content that its range is of.
+    of: HashMap<(u64, usize), usize>,
     received: Vec<Arc<Batch>>,
 }
 
@@ -103,13 +108,15 @@ impl Team {
             lane.destination.name = index.to_string();
             lane.open_flow("p", &source, &saved);
             for id in &ids {
-                lane.attach(&source, (*id, files.get(*id).unwrap()), Start::default());
+                lane.attach(&source, (*id, files.get(*id).unwrap()), &Start::default());
             }
             all.push(lane);
             members.push(Member {
                 batches,
                 under_way: VecDeque::new(),
                 next: [(0, 0); FILES],
+                settled: HashMap::new(),
+                of: HashMap::new(),
                 received: Vec::new(),
             });
         }
@@ -214,6 +221,9 @@ impl Team {
                     let file: usize = range.origin.path.parse().unwrap();
                     let (content, next) = &mut member.next[file];
                     let contents = &self.contents[file];
+                    while let Some(end) = member.settled.get(&(file, *content, *next)) {
+                        *next = *end;
+                    }
                     let records = parcel
                         .batch
                         .records
@@ -230,6 +240,7 @@ impl Team {
                         *content = later.expect("a later content");
                     }
                     *next = range.bytes.end;
+                    member.of.insert((parcel.sequence, file), *content);
                 }
                 member.received.push(Arc::clone(&parcel.batch));
                 member.under_way.push_back(parcel);
@@ -243,7 +254,15 @@ impl Team {
             return;
         }
         let Parcel { sequence, batch } = under_way.remove(place % under_way.len()).unwrap();
-        self.members[lane].received.retain(|known| !Arc::ptr_eq(known, &batch));
+        let member = &mut self.members[lane];
+        member.received.retain(|known| !Arc::ptr_eq(known, &batch));
+        for range in &batch.files {
+            let file: usize = range.origin.path.parse().unwrap();
+            if let Some(content) = member.of.get(&(sequence, file)) {
+                let place = (file, *content, range.bytes.start);
+                member.settled.insert(place, range.bytes.end);
+            }
+        }
         let settled = Settled {
             sequence,
             batch,
