@@ -281,6 +281,7 @@ impl Engine {
                 self.lanes_mut().for_each(|lane| lane.grew(id, 0));
             }
             self.forget_marks(id);
+            self.save_backlog(id, now);
             if self.is_settled(id, size) {
                 delivered.push((since, id));
             }
@@ -330,6 +331,14 @@ impl Engine {
         if let (Some(settled), Some(file)) = (settled, self.files.get_mut(id)) {
             file.marks.settled(settled);
         }
+    }
+
+    fn save_backlog(&mut self, id: FileId, now: Now) {
+        let (Some(saved), files) = (&mut self.saved, &self.files) else {
+            return;
+        };
+        let lanes = self.running.iter_mut().flat_map(|running| &mut running.lanes);
+        lanes.for_each(|lane| lane.save_backlog(id, files, saved, now));
     }
 
     pub(super) fn is_settled(&self, id: FileId, size: u64) -> bool {

@@ -1,6 +1,7 @@
 //! One destination's place in one file.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::batch::Origin;
 use crate::positions::{ContentKey, Hashed, RecordId};
@@ -51,6 +52,7 @@ pub(crate) struct Cursor {
     /// Tells its times from those of other files, the same for all destinations.
     pub(crate) slot: u64,
     pub(crate) record: Option<RecordId>,
+    pub(crate) saved_at: Option<Instant>,
     /// It began in a copy, where this cursor had read to in the original: nothing is saved before that is settled.
     pub(crate) after: Option<(CursorId, u64)>,
     /// In the lane's queue.
@@ -94,6 +96,7 @@ impl Cursor {
             next_time: 0,
             slot: 0,
             record: None,
+            saved_at: None,
             after: None,
             queued: false,
             ended: false,

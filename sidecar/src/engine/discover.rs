@@ -232,15 +232,14 @@ impl Engine {
         }
         let least = starts.iter().flatten().map(|start| start.position.offset).min();
         if !source.tails.contains_key(&id) {
+            let path = start::first_path(&starts, source, path);
             let (origin, read) = (source.origin(path, identity(file.key)), least.unwrap_or(0));
             let generation = file.generation;
             let tail = Tail::new(origin, place, (read, generation), self.files.next_slot());
             source.tails.insert(id, tail);
         }
-        if let Some(since) = starts.iter().flatten().filter_map(|start| start.pending_since).min()
-            && let Some(file) = self.files.get_mut(id)
-        {
-            file.marks.waits_since(since);
+        if let Some(file) = self.files.get_mut(id) {
+            start::recall(&starts, &mut file.marks);
         }
         let Some(file) = self.files.get(id) else {
             return;

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use pipeline::source::StartAt;
 
-use crate::positions::{ContentKey, Hashed, RecordId};
+use crate::positions::{ContentKey, Hashed, PathHash, RecordId, SavedMarks};
 use crate::reading::lines::LineState;
 
 use super::content::hash_at;
@@ -12,17 +12,21 @@ use super::cursor::{CursorId, Position};
 use super::files::{File, Files};
 use super::head::{HEAD, LEAST_HEAD};
 use super::lane::Lane;
+use super::marks::Marks;
 use super::saved::{Candidate, Saved};
 use super::source::{Source, SourceId};
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Start {
     pub(super) position: Position,
     pub(super) record: Option<RecordId>,
     /// As an earlier process named it.
     pub(super) content: ContentKey,
+    pub(super) path: PathHash,
     /// When the byte there was first seen by an earlier process.
     pub(super) pending_since: Option<i64>,
+    /// And those after it.
+    pub(super) marks: SavedMarks,
     /// The file is a copy of what this cursor reads, or read.
     pub(super) copy_of: Option<CursorId>,
 }
@@ -56,7 +60,9 @@ pub(super) fn find(lane: &Lane, source: &Source, (file, files): (&File, &Files),
             },
             record: Some(record),
             content: position.content,
+            path: position.path,
             pending_since: (position.pending_since > 0).then_some(position.pending_since),
+            marks: position.marks,
             copy_of: None,
         });
     }
@@ -68,9 +74,41 @@ pub(super) fn find(lane: &Lane, source: &Source, (file, files): (&File, &Files),
         position,
         record: None,
         content: ContentKey::default(),
+        path: PathHash::default(),
         pending_since: None,
+        marks: SavedMarks::default(),
         copy_of,
     })
+}
+
+/// Takes over what earlier processes knew of when a file's bytes were written.
+pub(super) fn recall(starts: &[Option<Start>], marks: &mut Marks) {
+    let starts = || starts.iter().flatten();
+    let known = starts().filter(|start| !start.marks.list.is_empty());
+    if let Some(start) = known.min_by_key(|start| start.position.offset) {
+        marks.were_seen(&start.marks);
+    }
+    if let Some(since) = starts().filter_map(|start| start.pending_since).min() {
+        marks.waits_since(since);
+    }
+}
+
+/// The path that a file was first matched as, by this process or an earlier one: rotation appends to a name, and the name
+/// itself is another file's now.
+pub(super) fn first_path<'a>(starts: &[Option<Start>], source: &Source, path: &'a str) -> &'a str {
+    let mut known = starts
+        .iter()
+        .flatten()
+        .map(|start| start.path)
+        .filter(|path| path.is_known());
+    let Some(first) = known.next().filter(|first| *first != PathHash::of(path)) else {
+        return path;
+    };
+    let name = path.rfind('/').map_or(0, |slash| slash + 1);
+    let ends = path.char_indices().map(|(at, _)| at).filter(|at| *at > name).rev();
+    let mut before = ends.map(|end| &path[..end]);
+    let is_first = |path: &&str| PathHash::of(path) == first && source.walk.matches(path);
+    before.find(is_first).unwrap_or(path)
 }
 
 /// Where reading begins in a file that nothing is known of.

@@ -39,10 +39,13 @@
 //!   96  8  time of the oldest pending
 //!          byte, ns, 0 nothing pending
 //!  104  8  last seen, s
-//!  112 128 eight marks (offset, time)
+//!  112 128 eight marks: offset, and time ns
+//!          at which the bytes from there on
+//!          were first seen; 0 no more marks
 //!  240  8  content: names what stands in
 //!          the file, 0 unknown
-//!  248     zero
+//!  248  8  where the file ended when the
+//!          marks were written
 //!
 //! ring: rooms of 8192 bytes, each zero or an intent
 //!    0  4  CRC-32C of all that follows but bytes 48 to 55
@@ -65,7 +68,7 @@
 //!
 //! The head is the beginning of the file, the tail ends at the settled offset; both are hashed as they were shipped.
 //! Line states: 0 a new line, 1 the rest of a line that was shipped unterminated, 2 the rest of an over-long line.
-//! Kind 3 and the marks are reserved: what stands there is kept.
+//! Marks are thinned out, the oldest and the newest last. Kind 3 is reserved: what stands there is kept.
 //!
 //! # Order of writes
 //! A new content's position, so that its name is known; then the intent; then the batch leaves. When it is settled, bytes
@@ -91,5 +94,7 @@ mod store;
 pub(crate) use disk::kill;
 pub(crate) use intent::{Intent, LaneKey, MAX_STRETCHES, Outcome, Stretch};
 pub(crate) use ring::IntentId;
-pub(crate) use slot::{ContentKey, FilePosition, FlowCounters, FlowKey, Hashed, Record};
+pub(crate) use slot::{
+    ContentKey, FilePosition, FlowCounters, FlowKey, Hashed, Mark, PathHash, Record, SAVED_MARKS, SavedMarks,
+};
 pub(crate) use store::{OpenError, RecordId, Store};

@@ -43,6 +43,22 @@ impl ContentKey {
     }
 }
 
+/// Tells which of a few paths it was that a file was first matched as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PathHash(u16);
+
+impl PathHash {
+    pub(crate) fn of(path: &str) -> Self {
+        let hash = xxhash_rust::xxh3::xxh3_64(path.as_bytes());
+        Self(u16::try_from(hash & 0xffff).unwrap_or(0).max(1))
+    }
+
+    /// Positions of version 1 have none.
+    pub(crate) const fn is_known(self) -> bool {
+        self.0 != 0
+    }
+}
+
 /// Some bytes of a file by length and hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hashed {
@@ -59,11 +75,31 @@ impl Hashed {
     }
 }
 
+/// Bytes from `offset` to the next mark were first seen at `time`, in nanoseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) offset: u64,
+    pub(crate) time: i64,
+}
+
+/// A position holds so many.
+pub(crate) const SAVED_MARKS: usize = 8;
+
+/// When the bytes behind a position were first seen. An empty one takes no memory, as most files have nothing behind it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SavedMarks {
+    /// At most [`SAVED_MARKS`], in order of offset and time, which is never 0.
+    pub(crate) list: Box<[Mark]>,
+    /// Where the file ended then.
+    pub(crate) end: u64,
+}
+
 /// How far one file is settled for one flow, and how to know the file again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FilePosition {
     pub(crate) flow: FlowKey,
     pub(crate) content: ContentKey,
+    pub(crate) path: PathHash,
     pub(crate) inode: u64,
     /// Nanoseconds since the Unix epoch; 0 where it isn't known.
     pub(crate) birth: i64,
@@ -73,6 +109,7 @@ pub(crate) struct FilePosition {
     pub(crate) state: LineState,
     /// When the byte at the offset was first seen, in nanoseconds; 0 when nothing was pending.
     pub(crate) pending_since: i64,
+    pub(crate) marks: SavedMarks,
     /// Seconds since the Unix epoch.
     pub(crate) last_seen: i64,
 }
@@ -131,7 +168,7 @@ pub(super) fn decode(slot: &[u8; SLOT]) -> Read {
     }
     let record = match slot[4] {
         FREE => Record::Free,
-        FILE => Record::File(file(reader, slot[5])),
+        FILE => Record::File(file(reader, slot)),
         FLOW => Record::Flow(flow(reader)),
         _ => Record::Reserved,
     };
@@ -151,6 +188,7 @@ impl Slot {
             LineState::SkipRest => 2,
         };
         self.0.put(4, &[FILE, state]);
+        self.0.put(6, &file.path.0.to_le_bytes());
         self.0.put(16, &file.flow.0.to_le_bytes());
         self.0.put(32, &file.inode.to_le_bytes());
         self.0.put(40, &file.birth.to_le_bytes());
@@ -161,7 +199,12 @@ impl Slot {
         self.0.put(80, &file.tail.hash.to_le_bytes());
         self.0.put(96, &file.pending_since.to_le_bytes());
         self.0.put(104, &file.last_seen.to_le_bytes());
+        for (index, mark) in file.marks.list.iter().take(SAVED_MARKS).enumerate() {
+            self.0.put(112 + 16 * index, &mark.offset.to_le_bytes());
+            self.0.put(120 + 16 * index, &mark.time.to_le_bytes());
+        }
         self.0.put(240, &file.content.0.to_le_bytes());
+        self.0.put(248, &file.marks.end.to_le_bytes());
     }
 
     fn flow(&mut self, flow: &FlowCounters) {
@@ -181,22 +224,35 @@ fn hashed(slot: Reader<'_>, length: usize, hash: usize) -> Hashed {
     }
 }
 
-fn file(slot: Reader<'_>, state: u8) -> FilePosition {
+fn file(slot: Reader<'_>, bytes: &[u8; SLOT]) -> FilePosition {
     FilePosition {
         flow: FlowKey(slot.u128(16)),
         content: ContentKey(slot.u64(240)),
+        path: PathHash(u16::from_le_bytes([bytes[6], bytes[7]])),
         inode: slot.u64(32),
         birth: slot.i64(40),
         offset: slot.u64(48),
         head: hashed(slot, 56, 64),
         tail: hashed(slot, 60, 80),
-        state: match state {
+        state: match bytes[5] {
             1 => LineState::RestOfPartial,
             2 => LineState::SkipRest,
             _ => LineState::Fresh,
         },
         pending_since: slot.i64(96),
+        marks: marks(slot),
         last_seen: slot.i64(104),
+    }
+}
+
+fn marks(slot: Reader<'_>) -> SavedMarks {
+    let mark = |index: usize| Mark {
+        offset: slot.u64(112 + 16 * index),
+        time: slot.i64(120 + 16 * index),
+    };
+    SavedMarks {
+        list: (0..SAVED_MARKS).map(mark).take_while(|mark| mark.time != 0).collect(),
+        end: slot.u64(248),
     }
 }
 
@@ -223,6 +279,7 @@ mod tests {
         let file = FilePosition {
             flow: FlowKey::new("p", "s", "d"),
             content: ContentKey(6),
+            path: PathHash::of("/a"),
             inode: 7,
             birth: -1,
             offset: u64::MAX,
@@ -230,6 +287,15 @@ mod tests {
             tail: Hashed::of(b"tail!"),
             state: LineState::SkipRest,
             pending_since: 12,
+            marks: SavedMarks {
+                list: (1..=8)
+                    .map(|step| Mark {
+                        offset: step << 40,
+                        time: -i64::MAX + 1,
+                    })
+                    .collect(),
+                end: u64::MAX,
+            },
             last_seen: 13,
         };
         let mut numbers = [0; Counters::FIELDS];

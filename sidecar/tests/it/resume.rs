@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::collector::Collector;
-use crate::harness::{Arrived, Sidecar, Workspace, assert_balanced, lines_out, numbered, stdout, until};
+use crate::harness::{Arrived, Sidecar, Workspace, assert_balanced, destination, lines_out, numbered, stdout, until};
 
 #[test]
 fn kill_9_loses_nothing_and_repeats_at_most_the_window() {
@@ -64,6 +64,47 @@ fn what_was_under_way_when_the_process_was_killed_is_sent_again_byte_for_byte() 
     until("all lines", || (collector.count() >= 80).then_some(()));
     let arrived = Arrived::of(collector.lines());
     assert_eq!((arrived.missing(80), arrived.duplicates()), (vec![], 0));
+}
+
+#[test]
+fn the_age_of_a_backlog_survives_a_restart() {
+    let mut workspace = Workspace::new();
+    let collector = Collector::start();
+    collector.answer(503);
+    workspace.configure(&[workspace.pipeline("p", &collector.destination())]);
+    workspace.append("a.log", "");
+    let sidecar = Sidecar::start(&workspace);
+    sidecar.report_until("the file", |report| report["pipelines"][0]["sources"][0]["files"] == 1);
+    workspace.append("a.log", &numbered(0));
+    let age = |report: &serde_json::Value| destination(report, "http")["oldestPendingSeconds"].as_u64().unwrap();
+    sidecar.report_until("an age that was saved", |report| age(report) >= 3);
+    sidecar.kill();
+    // By its time of change the file is as young as this.
+    workspace.append("a.log", &numbered(1));
+    let sidecar = Sidecar::start(&workspace);
+    let report = sidecar.report_until("both lines", |report| {
+        destination(report, "http")["pendingBytes"] == 2 * numbered(0).len()
+    });
+    assert!(age(&report) >= 2, "{report}");
+}
+
+#[test]
+fn a_file_that_was_rotated_while_we_were_down_is_shipped_to_its_end_under_its_first_name() {
+    let mut workspace = Workspace::new();
+    let stdout = serde_json::json!({"name": "out", "stdout": {"format": "JSON"}});
+    workspace.configure(&[workspace.pipeline("p", &stdout)]);
+    workspace.append("a.log", &numbered(0));
+    let sidecar = Sidecar::start(&workspace);
+    lines_out(&workspace, 1);
+    assert_eq!(sidecar.terminate().code(), Some(0));
+    workspace.append("a.log", &numbered(1));
+    fs::rename(workspace.log("a.log"), workspace.log("a.log.1")).unwrap();
+    workspace.append("a.log", &numbered(2));
+    let _sidecar = Sidecar::start(&workspace);
+    for line in lines_out(&workspace, 3) {
+        let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(record["log.file.path"], "/var/log/a.log", "{line}");
+    }
 }
 
 #[test]

@@ -29,6 +29,7 @@
 //!
 //! The part between lanes is `lockstep`; how much memory each may use is `budget`.
 
+mod backlog;
 mod fill;
 mod follow;
 mod former;
@@ -50,7 +51,7 @@ use tokio::sync::mpsc;
 
 use crate::batch::{Batch, Parcel};
 use crate::destination::Limits;
-use crate::positions::{FilePosition, FlowKey, IntentId, LaneKey};
+use crate::positions::{FilePosition, FlowKey, IntentId, LaneKey, PathHash};
 use crate::processing::{Memory, Scratch};
 use crate::sending::{Health, Holding, LaneHandle, LaneId};
 
@@ -246,6 +247,7 @@ impl Lane {
         Some(FilePosition {
             flow: flow.key,
             content: cursor.content,
+            path: PathHash::of(&cursor.origin.path),
             inode: file.key.inode,
             birth: file.key.birth,
             offset: settled.offset,
@@ -253,6 +255,7 @@ impl Lane {
             tail: settled.tail,
             state: settled.state,
             pending_since: pending.unwrap_or(0),
+            marks: file.marks.behind(settled.offset, file.size),
             last_seen: now.seconds(),
         })
     }

@@ -112,6 +112,7 @@ impl Lane {
         let position = self.saved_position(id, file, now);
         if let (Some(position), Some(cursor)) = (position, self.cursors.get_mut(&id)) {
             cursor.saved_content = position.content;
+            cursor.saved_at = Some(now.instant);
             saved.put(&mut cursor.record, position, bytes, now);
         }
     }
