@@ -163,7 +163,12 @@ impl Engine {
             self.forget_closed(now);
             // Before a configuration has claimed its positions, none can be told to be of no use.
             if let (Some(saved), State::Running) = (&mut self.saved, self.state) {
-                saved.expire(now);
+                let lanes = self.running.iter().flat_map(|running| &running.lanes);
+                let named = lanes
+                    .flat_map(|lane| lane.flows.values())
+                    .map(|flow| flow.key)
+                    .collect();
+                saved.expire(&named, now);
             }
         }
         self.look_at_suspects(now);

@@ -2,7 +2,7 @@
 
 mod intents;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::positions::{FilePosition, FlowCounters, FlowKey, Hashed, Record, RecordId, Store};
@@ -18,6 +18,8 @@ const WRITE_BYTES: u64 = 1 << 20;
 const SYNC_AFTER: Duration = Duration::from_secs(1);
 /// Positions of files and destinations that are gone are kept so long, so that a rollback resumes.
 const KEEP_SECONDS: i64 = 24 * 3600;
+/// So much time there is after a start to mend a configuration that was refused, before what it would have claimed goes.
+const GRACE_SECONDS: i64 = 3600;
 /// A file with fewer known bytes is too easily mistaken for another.
 const LEAST_HEAD: u32 = 64;
 
@@ -27,14 +29,24 @@ pub(crate) struct Saved {
     store: Store,
     /// Of files that weren't found again yet.
     unclaimed: HashMap<FlowKey, Vec<(RecordId, FilePosition)>>,
-    counters: HashMap<FlowKey, (RecordId, Counters)>,
+    counters: HashMap<FlowKey, KnownFlow>,
     /// Positions have to be written before an intent that builds upon them.
     ahead: bool,
     /// Since when something waits to be written.
     dirty_since: Option<Instant>,
     bytes: u64,
     synced_at: Instant,
+    /// Seconds since the Unix epoch.
+    started_at: i64,
     pub(crate) errors: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct KnownFlow {
+    record: RecordId,
+    counters: Counters,
+    /// Seconds since the Unix epoch.
+    last_used: i64,
 }
 
 /// A file that may have a position, with a look into its content.
@@ -56,13 +68,21 @@ impl Saved {
             dirty_since: None,
             bytes: 0,
             synced_at: now.instant,
+            started_at: now.seconds(),
             errors: 0,
         };
         let records: Vec<_> = saved.store.iter().map(|(id, record)| (id, record.clone())).collect();
         for (id, record) in records {
             match record {
                 Record::File(file) => saved.unclaimed.entry(file.flow).or_default().push((id, file)),
-                Record::Flow(flow) => _ = saved.counters.insert(flow.flow, (id, flow.counters)),
+                Record::Flow(flow) => {
+                    let known = KnownFlow {
+                        record: id,
+                        counters: flow.counters,
+                        last_used: flow.last_used,
+                    };
+                    saved.counters.insert(flow.flow, known);
+                }
                 Record::Free | Record::Reserved => {}
             }
         }
@@ -77,7 +97,7 @@ impl Saved {
 
     /// What a flow had settled before this process; `None` for a new flow.
     pub(crate) fn counters(&self, flow: FlowKey) -> Option<Counters> {
-        self.counters.get(&flow).map(|(_, counters)| *counters)
+        self.counters.get(&flow).map(|known| known.counters)
     }
 
     /// The position of a file that was read before, by whatever name: the same file by inode and head, or else a copy
@@ -122,18 +142,25 @@ impl Saved {
     }
 
     pub(crate) fn put_counters(&mut self, flow: FlowKey, counters: Counters, now: Now) {
+        let last_used = now.seconds();
         let value = Record::Flow(FlowCounters {
             flow,
             counters,
-            last_used: now.seconds(),
+            last_used,
         });
-        if let Some((id, known)) = self.counters.get_mut(&flow) {
-            *known = counters;
-            self.store.update(*id, value);
-        } else {
-            let id = self.store.insert(value);
-            self.counters.insert(flow, (id, counters));
-        }
+        let record = match self.counters.get(&flow) {
+            Some(known) => {
+                self.store.update(known.record, value);
+                known.record
+            }
+            None => self.store.insert(value),
+        };
+        let known = KnownFlow {
+            record,
+            counters,
+            last_used,
+        };
+        self.counters.insert(flow, known);
         self.dirty_since.get_or_insert(now.instant);
     }
 
@@ -142,8 +169,12 @@ impl Saved {
         self.dirty_since.get_or_insert(now.instant);
     }
 
-    /// Forgets what nobody came back for.
-    pub(crate) fn expire(&mut self, now: Now) {
+    /// Forgets what nobody came back for: positions of files that are gone, and what is kept of flows that no
+    /// configuration names any more.
+    pub(crate) fn expire(&mut self, named: &HashSet<FlowKey>, now: Now) {
+        if now.seconds() < self.started_at + GRACE_SECONDS {
+            return;
+        }
         let oldest = now.seconds() - KEEP_SECONDS;
         for list in self.unclaimed.values_mut() {
             list.retain(|(id, position)| {
@@ -155,7 +186,29 @@ impl Saved {
             });
         }
         self.unclaimed.retain(|_, list| !list.is_empty());
+        self.expire_counters(named, now);
         self.store.expire_intents(oldest.saturating_mul(1_000_000_000));
+    }
+
+    /// The time of a flow that is named is renewed now and then, so that it counts from when the name was taken away.
+    fn expire_counters(&mut self, named: &HashSet<FlowKey>, now: Now) {
+        let age = |flow: &FlowKey, saved: &Self| now.seconds() - saved.counters[flow].last_used;
+        let old: Vec<FlowKey> = self
+            .counters
+            .keys()
+            .copied()
+            .filter(|flow| age(flow, self) > KEEP_SECONDS / 2)
+            .collect();
+        for flow in old {
+            if named.contains(&flow) {
+                let counters = self.counters[&flow].counters;
+                self.put_counters(flow, counters, now);
+            } else if age(&flow, self) > KEEP_SECONDS
+                && let Some(known) = self.counters.remove(&flow)
+            {
+                self.store.remove(known.record);
+            }
+        }
     }
 
     /// Writes and syncs what is due.
@@ -304,6 +357,65 @@ mod tests {
             !claim(saved(7, 150, CONTENT), 7, 5, &CONTENT[..120]),
             "shorter than what was read"
         );
+    }
+
+    fn at(start: Now, hours: u64) -> Now {
+        let seconds = hours * 3600 + 1;
+        Now {
+            instant: start.instant + Duration::from_secs(seconds),
+            wall: start.wall + i64::try_from(seconds).unwrap() * 1_000_000_000,
+        }
+    }
+
+    /// What is left of a position and of counters that a process finds at its start, last used so many hours before.
+    fn left_after(hours: u64, before: i64, is_named: bool) -> (usize, bool) {
+        let (flow, start) = (FlowKey(1), Now::read());
+        let mut store = Store::in_memory().unwrap();
+        let last_used = start.seconds() - before * 3600;
+        store.insert(Record::File(FilePosition {
+            last_seen: last_used,
+            ..saved(7, 150, CONTENT)
+        }));
+        store.insert(Record::Flow(FlowCounters {
+            flow,
+            counters: Counters::default(),
+            last_used,
+        }));
+        let mut saved = Saved::new(store, start);
+        let named = if is_named { [flow].into() } else { HashSet::new() };
+        (0..=hours).for_each(|hour| saved.expire(&named, at(start, hour)));
+        let positions = saved
+            .store
+            .iter()
+            .filter(|(_, record)| matches!(record, Record::File(_)));
+        (positions.count(), saved.counters(flow).is_some())
+    }
+
+    #[test]
+    fn what_a_configuration_does_not_name_any_more_is_kept_for_a_day() {
+        assert_eq!(left_after(23, 0, false), (1, true));
+        assert_eq!(left_after(24, 0, false), (0, false));
+        assert_eq!(left_after(3, 22, false), (0, false), "by an earlier process");
+        assert_eq!(
+            left_after(0, 90, false),
+            (1, true),
+            "a configuration that was refused may be mended"
+        );
+        assert_eq!(left_after(1, 90, false), (0, false));
+        assert_eq!(left_after(100, 0, true), (0, true), "only the file is gone");
+    }
+
+    #[test]
+    fn the_day_of_a_flow_that_was_idle_begins_when_its_name_is_taken_away() {
+        let (flow, start) = (FlowKey(1), Now::read());
+        let mut saved = Saved::new(Store::in_memory().unwrap(), start);
+        saved.put_counters(flow, Counters::default(), start);
+        let named = HashSet::from([flow]);
+        (0..=50).for_each(|hour| saved.expire(&named, at(start, hour)));
+        (51..62).for_each(|hour| saved.expire(&HashSet::new(), at(start, hour)));
+        assert!(saved.counters(flow).is_some());
+        saved.expire(&HashSet::new(), at(start, 76));
+        assert!(saved.counters(flow).is_none());
     }
 
     #[test]
