@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use cluster::audit::{Follower, Request};
 use cluster::control_plane::ControlPlane;
 use serde_json::Value;
 
@@ -14,6 +15,7 @@ pub struct Namespace {
     program: PathBuf,
     kubeconfig: PathBuf,
     name: String,
+    audit_log: PathBuf,
 }
 
 static COUNT: AtomicU32 = AtomicU32::new(1);
@@ -30,6 +32,7 @@ impl Namespace {
             program,
             kubeconfig: control_plane.kubeconfig().to_owned(),
             name: format!("{prefix}-{}-{number}", std::process::id()),
+            audit_log: control_plane.audit_log().to_owned(),
         };
         namespace.run(&["create", "namespace", &namespace.name]);
         crate::wait::until(
@@ -46,6 +49,17 @@ impl Namespace {
 
     pub fn kubeconfig(&self) -> &PathBuf {
         &self.kubeconfig
+    }
+
+    /// What a user has asked to change in it so far, also what was refused or changed nothing.
+    ///
+    /// # Panics
+    /// When there is no audit log.
+    pub fn changes_by(&self, user: &str) -> Vec<Request> {
+        let mut log = Follower::of_all(self.audit_log.clone(), user).within(&self.name);
+        let mut requests = log.read().unwrap_or_else(|error| panic!("{error}"));
+        requests.retain(Request::asks_for_a_change);
+        requests
     }
 
     /// kubectl with the namespace set and nothing else.

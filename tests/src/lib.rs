@@ -7,7 +7,6 @@
 )]
 
 pub mod argo;
-pub mod audit;
 pub mod chart;
 pub mod chronicle;
 pub mod faults;

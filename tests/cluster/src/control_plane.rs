@@ -15,9 +15,11 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::audit::{AuditError, Follower};
 use crate::credentials::{self, CredentialsError};
 use crate::kubeconfig::{self, Identity};
 use crate::kubectl::Kubectl;
+use crate::named::{self, NamedError};
 use crate::protocol::{Facts, Shape};
 use crate::start::{self, StartError, Started};
 
@@ -82,6 +84,16 @@ impl ControlPlane {
     /// One JSON line (`audit.k8s.io/v1` `Event`, level Metadata) for each request since the start.
     pub fn audit_log(&self) -> &Path {
         &self.audit_log
+    }
+
+    /// The requests of a user from now on.
+    pub fn follow(&self, user: &str) -> Result<Follower, AuditError> {
+        Follower::from_now(self.audit_log.clone(), user)
+    }
+
+    /// Kills the API server and starts it anew, as a failure of its machine would. Returns before it serves.
+    pub fn restart_api_server(&self) -> Result<(), NamedError> {
+        named::restart_api_server(&self.started.facts.name)
     }
 
     /// The pinned kubectl, as administrator.

@@ -8,6 +8,7 @@
 //! Programs are pinned and built from source ([`tools`]); no image, registry or cloud is needed.
 
 pub mod addresses;
+pub mod audit;
 mod binary;
 mod child;
 mod component;

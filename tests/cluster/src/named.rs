@@ -174,7 +174,19 @@ pub fn publish(name: &str, target: SocketAddr, host_port: Option<u16>) -> Result
     match ask(&start::layout(name)?, name, &request)? {
         Answer::Published(address) => Ok(address),
         Answer::Refused(sentence) => Err(NamedError::Refused(sentence)),
-        Answer::Stopping => Err(holder(io::ErrorKind::InvalidData.into())),
+        Answer::Stopping | Answer::Restarted => Err(holder(io::ErrorKind::InvalidData.into())),
+    }
+}
+
+/// Kills the API server of a control plane and starts it again. Returns before it serves.
+pub(crate) fn restart_api_server(name: &str) -> Result<(), NamedError> {
+    match ask(&start::layout(name)?, name, &Request::RestartApiServer)? {
+        Answer::Restarted => Ok(()),
+        Answer::Refused(sentence) => Err(NamedError::Refused(sentence)),
+        Answer::Published(_) | Answer::Stopping => Err(NamedError::Holder {
+            name: name.to_owned(),
+            source: io::ErrorKind::InvalidData.into(),
+        }),
     }
 }
 

@@ -81,6 +81,8 @@ pub(crate) enum Request {
     Stop,
     /// Make an address of the cluster reachable on the host's loopback.
     Publish(Publish),
+    /// Kill the API server and start it again.
+    RestartApiServer,
 }
 
 /// Which address, and on which port of the host: any free one, if none is named.
@@ -98,5 +100,7 @@ pub(crate) enum Answer {
     /// It will be gone when its folder is.
     Stopping,
     Published(SocketAddr),
+    /// It is starting.
+    Restarted,
     Refused(String),
 }

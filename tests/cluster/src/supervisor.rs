@@ -41,6 +41,19 @@ struct Supervised {
     component: &'static str,
     log: PathBuf,
     child: Child,
+    /// How it was started; none where that is somebody else's.
+    launch: Option<Launch>,
+}
+
+/// A component can't be started again.
+#[derive(Debug, thiserror::Error)]
+pub enum RestartError {
+    /// It isn't there, or was started by somebody else.
+    #[error("{0} was not started here")]
+    NotOurs(&'static str),
+    /// It doesn't start.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
 }
 
 /// Starts components, notices deaths, and ends what is left when dropped.
@@ -72,19 +85,26 @@ impl Supervisor {
 
     /// Starts a component whose output goes to `log`.
     pub(crate) fn start(&mut self, launch: &Launch, log: &Path) -> Result<(), SpawnError> {
-        let failed = |source| SpawnError {
+        let child = spawn(launch, log)?;
+        self.children.push(Supervised {
             component: launch.name,
-            program: launch.program.clone(),
-            source,
-        };
-        let output = File::create(log).map_err(failed)?;
-        let errors = output.try_clone().map_err(failed)?;
-        let mut command = launch.command();
-        command.stdin(Stdio::null()).stdout(output).stderr(errors);
-        let child = dies_with_parent(&mut command, Parent::Visible)
-            .spawn()
-            .map_err(failed)?;
-        self.adopt(launch.name, child, log);
+            log: log.to_owned(),
+            child,
+            launch: Some(launch.clone()),
+        });
+        Ok(())
+    }
+
+    /// Kills a component and starts it as it was started before. Its log goes on.
+    pub(crate) fn restart(&mut self, component: &'static str) -> Result<(), RestartError> {
+        let mut children = self.children.iter_mut();
+        let supervised = children.find(|supervised| supervised.component == component);
+        let supervised = supervised.ok_or(RestartError::NotOurs(component))?;
+        let launch = supervised.launch.clone().ok_or(RestartError::NotOurs(component))?;
+        // Fails when it is dead already.
+        let _ = supervised.child.kill();
+        let _ = supervised.child.wait();
+        supervised.child = spawn(&launch, &supervised.log)?;
         Ok(())
     }
 
@@ -94,6 +114,7 @@ impl Supervisor {
             component,
             log: log.to_owned(),
             child,
+            launch: None,
         });
     }
 
@@ -145,6 +166,19 @@ impl Supervisor {
     }
 }
 
+fn spawn(launch: &Launch, log: &Path) -> Result<Child, SpawnError> {
+    let failed = |source| SpawnError {
+        component: launch.name,
+        program: launch.program.clone(),
+        source,
+    };
+    let output = File::options().create(true).append(true).open(log).map_err(failed)?;
+    let errors = output.try_clone().map_err(failed)?;
+    let mut command = launch.command();
+    command.stdin(Stdio::null()).stdout(output).stderr(errors);
+    dies_with_parent(&mut command, Parent::Visible).spawn().map_err(failed)
+}
+
 impl Drop for Supervisor {
     fn drop(&mut self) {
         self.stop();
@@ -185,6 +219,31 @@ mod tests {
             death.to_string(),
             "shell ended (exit status: 3); the end of its log:\nout of luck"
         );
+    }
+
+    #[test]
+    fn a_component_that_is_restarted_is_another_process_and_its_log_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("shell.log");
+        let mut supervisor = Supervisor::new(Orphans::OfOthers);
+        supervisor.start(&shell("echo started; exec sleep 600"), &log).unwrap();
+        let started = |times| {
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while std::fs::read_to_string(&log).unwrap().lines().count() != times {
+                assert!(Instant::now() < deadline, "not started for the {times}. time");
+                std::thread::yield_now();
+            }
+        };
+        started(1);
+        let before = supervisor.children[0].child.id();
+        supervisor.restart("shell").unwrap();
+        started(2);
+        assert_ne!(supervisor.children[0].child.id(), before);
+        assert!(supervisor.death().is_none());
+        assert!(matches!(
+            supervisor.restart("another"),
+            Err(RestartError::NotOurs("another"))
+        ));
     }
 
     #[test]

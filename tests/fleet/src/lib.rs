@@ -6,7 +6,6 @@
 //!
 //! Used by the tests, for what always holds, and by `cargo xtask bench operator`, for the figures.
 
-pub mod audit;
 mod manifest;
 mod raised;
 mod size;

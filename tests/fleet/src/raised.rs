@@ -7,10 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use cluster::audit::Follower;
 use cluster::control_plane::{self, ControlPlane};
 use serde_json::Value;
 
-use crate::audit::Follower;
 use crate::manifest::{self, Destination};
 use crate::size::Size;
 
@@ -96,7 +96,7 @@ impl Fleet {
 
     /// The requests of a user from now on.
     pub fn follow(&self, user: &str) -> Result<Follower> {
-        Follower::new(self.cluster.audit_log().to_owned(), user)
+        Ok(self.cluster.follow(user)?)
     }
 
     /// Creates objects as `kubectl apply` would leave them: with their manifest in an annotation.

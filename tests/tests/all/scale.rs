@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use fleet::audit::{Follower, Request, count};
+use cluster::audit::{Follower, Request, count};
 use fleet::{Fleet, OPERATOR, Size};
 use tests::in_process::Operator;
 use tests::wait;

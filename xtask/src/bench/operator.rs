@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use cluster::audit::{Follower, Request, count};
 use cluster::progress::say;
-use fleet::audit::{Follower, Request, count};
 use fleet::{Fleet, OPERATOR, OWNER, Size};
 use jiff::Timestamp;
 

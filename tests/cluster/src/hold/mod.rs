@@ -17,14 +17,14 @@ use std::time::Duration;
 
 use home::{Home, HomeError};
 
-use crate::component::MissingTool;
+use crate::component::{MissingTool, kube_apiserver};
 use crate::credentials::CredentialsError;
 use crate::layout::Layout;
 use crate::node::cgroups::{CgroupError, CgroupRoots};
 use crate::node::{MountError, NetworkError};
 use crate::privilege;
 use crate::protocol::{Answer, Facts, Publish, Report, Request, Shape, Spec};
-use crate::supervisor::{Death, Orphans, SpawnError};
+use crate::supervisor::{Death, Orphans, SpawnError, Supervisor};
 use crate::watch::{Event, WaitError, Watch};
 
 /// Clients are local and send one short line.
@@ -175,7 +175,7 @@ pub(crate) fn serve(watch: &mut Watch, publish: impl Fn(Publish) -> Answer) -> R
             Event::Died(death) => return Err(death.into()),
             Event::Client(client) => {
                 // A client that goes away in the middle of its request is its own problem.
-                if matches!(answer(&client, &publish), Ok(Answer::Stopping)) {
+                if matches!(answer(&client, &mut watch.supervisor, &publish), Ok(Answer::Stopping)) {
                     return Ok(());
                 }
             }
@@ -183,7 +183,11 @@ pub(crate) fn serve(watch: &mut Watch, publish: impl Fn(Publish) -> Answer) -> R
     }
 }
 
-fn answer(mut client: &UnixStream, publish: impl Fn(Publish) -> Answer) -> io::Result<Answer> {
+fn answer(
+    mut client: &UnixStream,
+    supervisor: &mut Supervisor,
+    publish: impl Fn(Publish) -> Answer,
+) -> io::Result<Answer> {
     client.set_read_timeout(Some(CLIENT_PATIENCE))?;
     client.set_write_timeout(Some(CLIENT_PATIENCE))?;
     let mut line = String::new();
@@ -191,6 +195,10 @@ fn answer(mut client: &UnixStream, publish: impl Fn(Publish) -> Answer) -> io::R
     let answer = match serde_json::from_str(&line) {
         Ok(Request::Stop) => Answer::Stopping,
         Ok(Request::Publish(request)) => publish(request),
+        Ok(Request::RestartApiServer) => match supervisor.restart(kube_apiserver::NAME) {
+            Ok(()) => Answer::Restarted,
+            Err(error) => Answer::Refused(sentence(&error)),
+        },
         Err(error) => Answer::Refused(format!("not a request: {error}")),
     };
     writeln!(client, "{}", serde_json::to_string(&answer)?)?;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tests::audit;
 use tests::chronicle::{Chronicle, Step, Template};
 use tests::in_process;
 use tests::kubectl::Namespace;
@@ -107,11 +106,11 @@ impl Lane {
     }
 
     pub fn ours(&self) -> Ours {
-        let writes = audit::writes(in_process::control_plane(), in_process::USER, self.namespace.name());
+        let changes = self.namespace.changes_by(in_process::USER);
         let count = |resource: &str| {
-            let done = writes
+            let done = changes
                 .iter()
-                .filter(|write| write.resource == resource && write.succeeded());
+                .filter(|change| change.resource == resource && change.has_succeeded());
             done.count()
         };
         Ours {

@@ -7,11 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use tests::argo::{Argo, Synced};
-use tests::audit;
 use tests::chronicle::Step::{Ours, Owner, Removed};
 use tests::flux::Flux;
 use tests::helm::{Release, Version};
-use tests::in_process::{self, Operator};
+use tests::in_process::Operator;
 use tests::wait;
 
 use super::git::{self, BY_HAND, CONFIGURATION, Git, IMAGE, LAST, LENGTH, SHAPE};
@@ -226,10 +225,10 @@ fn autoscaler(lane: &Lane) -> lane::Ours {
     });
     lane.await_last();
     let user = "system:serviceaccount:kube-system:horizontal-pod-autoscaler";
-    let scaled = audit::writes(in_process::control_plane(), user, lane.namespace.name());
+    let scaled = lane.namespace.changes_by(user);
     let scaled = scaled
         .iter()
-        .filter(|write| write.resource == "deployments/scale" && write.succeeded());
+        .filter(|change| change.resource == "deployments/scale" && change.has_succeeded());
     assert!(scaled.count() >= 3, "the autoscaler was at work");
     lane.assert_steps(&[Ours, Owner, Ours]);
     lane.assert_two_patches()

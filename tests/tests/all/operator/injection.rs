@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use operator::settings::Switch;
 use serde_json::json;
-use tests::audit;
 use tests::in_process::{self, Operator, SIDECAR_IMAGE};
 use tests::wait;
 
@@ -106,11 +105,9 @@ fn a_deployment_that_comes_later_is_found_and_none_is_no_failure() {
 
 /// Writes of the operator in the namespace so far, also those that changed nothing.
 fn writes(shop: &Shop) -> Vec<String> {
-    let writes = audit::writes(in_process::control_plane(), in_process::USER, shop.namespace.name());
-    writes
-        .iter()
-        .map(|write| format!("{} {}", write.verb, write.uri))
-        .collect()
+    let changes = shop.namespace.changes_by(in_process::USER);
+    let lines = changes.iter().map(|change| format!("{} {}", change.verb, change.uri));
+    lines.collect()
 }
 
 /// Waits until the controllers have counted the pods, and the operator has said so.

@@ -1,6 +1,5 @@
 //! Several operator processes: one acts, another takes over, and no change is made twice.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -79,17 +78,11 @@ fn carrying(namespace: &Namespace) -> usize {
 
 /// Patches of Deployments that the API server has carried out.
 fn patches(namespace: &Namespace) -> usize {
-    let log = fs::read_to_string(in_process::control_plane().audit_log()).unwrap();
-    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let of_deployments = |event: &Value| {
-        let about = &event["objectRef"];
-        event["verb"] == "patch"
-            && event["stage"] == "ResponseComplete"
-            && event["responseStatus"]["code"] == 200
-            && event["user"]["username"] == USER
-            && (&about["resource"], &about["namespace"]) == (&"deployments".into(), &namespace.name().into())
-    };
-    events.filter(of_deployments).count()
+    let changes = namespace.changes_by(USER);
+    let of_deployments = changes
+        .iter()
+        .filter(|change| change.is("patch", "deployments") && change.has_succeeded());
+    of_deployments.count()
 }
 
 #[test]

@@ -1,15 +1,36 @@
 //! Who asked the API server for what, and when it was answered: read from its audit log.
 //!
-//! A request is in the log before its answer is sent, so what somebody has seen of a request's effect is in the log.
+//! A request is in the log before its answer is sent, so what somebody has seen of a request's effect is in the log. Also
+//! those are in it that changed nothing.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
+
+/// The log can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// It isn't there, or the system refuses.
+    #[error("cannot read the audit log {}", file.display())]
+    File {
+        /// The log.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A line is something else.
+    #[error("not an audit event: {line}")]
+    Event {
+        /// All of it.
+        line: String,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
 
 /// A request that was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +45,8 @@ pub struct Request {
     pub namespace: String,
     /// Empty where there is none, or only the server knew it.
     pub name: String,
+    /// Path and query.
+    pub uri: String,
     /// HTTP status of the answer.
     pub code: u16,
     /// When it was answered.
@@ -33,8 +56,12 @@ pub struct Request {
 impl Request {
     /// Whether it changed something other than the lease, which whoever leads renews all the time.
     pub fn is_write(&self) -> bool {
-        let reads = ["get", "list", "watch"];
-        self.has_succeeded() && self.resource != "leases" && !reads.contains(&self.verb.as_str())
+        self.has_succeeded() && self.resource != "leases" && self.asks_for_a_change()
+    }
+
+    /// Whether it is none of those that only read; it may have been refused.
+    pub fn asks_for_a_change(&self) -> bool {
+        !["get", "list", "watch"].contains(&self.verb.as_str())
     }
 
     /// Whether it was carried out.
@@ -48,37 +75,50 @@ impl Request {
     }
 }
 
-/// The requests of one user, from now on.
+/// The requests of one user.
 #[derive(Debug)]
 pub struct Follower {
     file: PathBuf,
     offset: u64,
     user: String,
+    /// The only one; none for all.
+    namespace: Option<String>,
 }
 
 impl Follower {
-    /// Begins where the log ends now.
-    pub fn new(file: PathBuf, user: &str) -> Result<Self> {
-        let offset = file
-            .metadata()
-            .with_context(|| format!("no audit log at {}", file.display()))?
-            .len();
-        Ok(Self {
+    /// Begins with the first one.
+    pub fn of_all(file: PathBuf, user: &str) -> Self {
+        Self {
             file,
-            offset,
+            offset: 0,
             user: user.to_owned(),
-        })
+            namespace: None,
+        }
+    }
+
+    /// Only those about a namespace.
+    #[must_use]
+    pub fn within(mut self, namespace: &str) -> Self {
+        self.namespace = Some(namespace.to_owned());
+        self
+    }
+
+    /// Begins where the log ends now.
+    pub fn from_now(file: PathBuf, user: &str) -> Result<Self, AuditError> {
+        let mut follower = Self::of_all(file, user);
+        let metadata = follower.file.metadata();
+        follower.offset = metadata.map_err(|source| follower.unreadable(source))?.len();
+        Ok(follower)
     }
 
     /// What was answered since the last time. Watches aren't listed: they are answered all the time.
-    pub fn read(&mut self) -> Result<Vec<Request>> {
-        let mut file = File::open(&self.file)?;
-        file.seek(SeekFrom::Start(self.offset))?;
-        let mut lines = BufReader::new(file);
+    pub fn read(&mut self) -> Result<Vec<Request>, AuditError> {
+        let mut lines = self.rest().map_err(|source| self.unreadable(source))?;
         let (mut requests, mut line) = (Vec::new(), String::new());
-        while lines.read_line(&mut line)? > 0 && line.ends_with('\n') {
+        while lines.read_line(&mut line).map_err(|source| self.unreadable(source))? > 0 && line.ends_with('\n') {
             self.offset += line.len() as u64;
-            if line.contains(&self.user) {
+            // A look at the text first: most lines are about somebody else, and there are many.
+            if line.contains(&self.user) && self.is_mentioned(&line) {
                 requests.extend(self.parse(&line)?);
             }
             line.clear();
@@ -86,10 +126,32 @@ impl Follower {
         Ok(requests)
     }
 
-    fn parse(&self, line: &str) -> Result<Option<Request>> {
-        let event: Event = serde_json::from_str(line).context("not an audit event")?;
+    fn is_mentioned(&self, line: &str) -> bool {
+        self.namespace.as_ref().is_none_or(|only| line.contains(only))
+    }
+
+    fn rest(&self) -> io::Result<BufReader<File>> {
+        let mut file = File::open(&self.file)?;
+        file.seek(SeekFrom::Start(self.offset))?;
+        Ok(BufReader::new(file))
+    }
+
+    fn unreadable(&self, source: io::Error) -> AuditError {
+        AuditError::File {
+            file: self.file.clone(),
+            source,
+        }
+    }
+
+    fn parse(&self, line: &str) -> Result<Option<Request>, AuditError> {
+        let event: Event = serde_json::from_str(line).map_err(|source| AuditError::Event {
+            line: line.to_owned(),
+            source,
+        })?;
         let ours = event.user.username == self.user && event.stage == "ResponseComplete" && event.verb != "watch";
-        Ok(event.object_ref.filter(|_| ours).map(|object| Request {
+        let is_there = |object: &ObjectRef| self.namespace.as_ref().is_none_or(|only| object.namespace == *only);
+        let object = event.object_ref.filter(|object| ours && is_there(object));
+        Ok(object.map(|object| Request {
             user: event.user.username,
             verb: event.verb,
             resource: match object.subresource.as_str() {
@@ -98,6 +160,7 @@ impl Follower {
             },
             namespace: object.namespace,
             name: object.name,
+            uri: event.request_uri,
             code: event.response_status.code,
             answered: event.stage_timestamp,
         }))
@@ -128,6 +191,8 @@ struct Event {
     stage: String,
     verb: String,
     user: User,
+    #[serde(rename = "requestURI")]
+    request_uri: String,
     object_ref: Option<ObjectRef>,
     #[serde(default)]
     response_status: ResponseStatus,
