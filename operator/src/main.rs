@@ -61,7 +61,7 @@ async fn operate(settings: Settings) -> anyhow::Result<ExitCode> {
         }
         tracing::info!("ending");
     };
-    let client = client::connect(settings.kubeconfig.as_deref()).await?;
+    let client = client::connect(settings.reach.kubeconfig.as_deref()).await?;
     run(settings, client, shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -69,7 +69,7 @@ async fn operate(settings: Settings) -> anyhow::Result<ExitCode> {
 /// What became of it is the result of this program, so it goes to standard output. A signal ends it at once: what is
 /// reverted stays so.
 async fn leave(settings: uninstall::Settings) -> anyhow::Result<ExitCode> {
-    let client = client::connect(settings.kubeconfig.as_deref()).await?;
+    let client = client::connect(settings.reach.kubeconfig.as_deref()).await?;
     let outcome = uninstall(settings, client).await?;
     write!(std::io::stdout(), "{outcome}")?;
     Ok(if outcome.is_complete() {

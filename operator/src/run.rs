@@ -107,7 +107,7 @@ impl Parts {
         let cluster = Arc::new(Cluster::new(settings.poll));
         let metrics = Metrics::new()?;
         let mut tasks = JoinSet::new();
-        watch::start(&mut tasks, client, &settings.namespaces, &cluster, &phases.ready);
+        watch::start(&mut tasks, client, &settings.reach.namespaces, &cluster, &phases.ready);
         // From here on everything that may write is given this one.
         let client = fenced(client, phases.term.clone());
         let (events, publishing) = Events::new(client.clone());

@@ -36,19 +36,8 @@ pub struct Settings {
     #[arg(long, env = "LOGSHIPPING_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub log_level: String,
 
-    /// A kubeconfig. Without it the pod's own service account is used; a stray file never decides.
-    #[arg(long, env = "LOGSHIPPING_KUBECONFIG", value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-
-    /// Namespaces to work in, separated by commas. Default: all.
-    #[arg(
-        long = "namespace",
-        env = "LOGSHIPPING_NAMESPACE",
-        value_delimiter = ',',
-        value_parser = clap::builder::NonEmptyStringValueParser::new(),
-        value_name = "NAME"
-    )]
-    pub namespaces: Vec<String>,
+    #[command(flatten)]
+    pub reach: Reach,
 
     /// Whether pods are annotated after a change of their configuration, so that they load it at once. Without it they
     /// do within about 90 seconds.
@@ -115,6 +104,24 @@ pub struct Settings {
     pub lease_namespace: Option<String>,
 }
 
+/// Which cluster, and how much of it; the same for operating and for uninstalling.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Reach {
+    /// A kubeconfig. Without it the pod's own service account is used; a stray file never decides.
+    #[arg(long, env = "LOGSHIPPING_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Namespaces to work in, separated by commas. Default: all.
+    #[arg(
+        long = "namespace",
+        env = "LOGSHIPPING_NAMESPACE",
+        value_delimiter = ',',
+        value_parser = clap::builder::NonEmptyStringValueParser::new(),
+        value_name = "NAME"
+    )]
+    pub namespaces: Vec<String>,
+}
+
 /// Something that can be switched off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Switch {
@@ -153,7 +160,7 @@ mod tests {
         assert_eq!((settings.nudge, settings.poll), (Switch::On, Switch::On));
         assert_eq!(settings.poll_interval, Duration::from_secs(5));
         assert_eq!(settings.allow_host_path, Switch::Off);
-        assert!(settings.namespaces.is_empty());
+        assert!(settings.reach.namespaces.is_empty());
         assert_eq!(settings.leader_election, Switch::On);
         assert_eq!(settings.cleanup_deadline, Duration::from_secs(600));
         assert_eq!(
@@ -166,7 +173,7 @@ mod tests {
     #[test]
     fn several_namespaces_are_separated_by_commas() -> Result<(), clap::Error> {
         assert_eq!(
-            parse(&["--namespace", "shop,bank", "--poll", "off"])?.namespaces,
+            parse(&["--namespace", "shop,bank", "--poll", "off"])?.reach.namespaces,
             ["shop", "bank"]
         );
         Ok(())

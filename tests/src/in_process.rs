@@ -9,7 +9,7 @@ use std::time::Duration;
 use cluster::control_plane::ControlPlane;
 use operator::Patience;
 use operator::client::Wire;
-use operator::settings::{Settings, Switch};
+use operator::settings::{Reach, Settings, Switch};
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -88,7 +88,7 @@ impl Operator {
         let address = settings.listen;
         let (stop, stopped) = oneshot::channel();
         let task = runtime::get().spawn(async move {
-            let kubeconfig = settings.kubeconfig.as_deref();
+            let kubeconfig = settings.reach.kubeconfig.as_deref();
             let client = operator::client::connect_through(kubeconfig, bounds, &between).await;
             let client = client.unwrap_or_else(|error| panic!("no client: {error}"));
             let shutdown = async {
@@ -160,8 +160,10 @@ fn settings(kubeconfig: PathBuf, namespaces: Vec<String>) -> Settings {
         sidecar_image: SIDECAR_IMAGE.to_owned(),
         listen: free_address(),
         log_level: "info".to_owned(),
-        kubeconfig: Some(kubeconfig),
-        namespaces,
+        reach: Reach {
+            kubeconfig: Some(kubeconfig),
+            namespaces,
+        },
         nudge: Switch::On,
         poll: Switch::On,
         allow_host_path: Switch::Off,

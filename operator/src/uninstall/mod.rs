@@ -61,7 +61,7 @@ pub async fn uninstall(settings: Settings, client: Client) -> Result<Outcome, Un
     let cluster = Arc::new(Cluster::leaving());
     let mut watches = JoinSet::new();
     let listed = CancellationToken::new();
-    watch::start(&mut watches, &client, &settings.namespaces, &cluster, &listed);
+    watch::start(&mut watches, &client, &settings.reach.namespaces, &cluster, &listed);
     timeout_at(deadline, listed.cancelled())
         .await
         .map_err(|_| UninstallError::NotListed)?;

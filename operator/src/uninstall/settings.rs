@@ -1,11 +1,11 @@
 //! What an administrator says to `uninstall`: flags, or environment variables of the same name with the prefix
-//! `LOGSHIPPING_`. Those that the operator has, too, mean the same.
-
-use std::path::PathBuf;
+//! `LOGSHIPPING_`.
 
 use clap::builder::NonEmptyStringValueParser;
 use kube::Client;
 use pipeline::Duration;
+
+use crate::settings::Reach;
 
 /// Settings of an uninstallation.
 #[derive(Clone, Debug, clap::Parser)]
@@ -18,19 +18,8 @@ pub struct Settings {
     #[arg(long, env = "LOGSHIPPING_LOG_LEVEL", default_value = "warn", value_name = "LEVEL")]
     pub log_level: String,
 
-    /// A kubeconfig. Without it the pod's own service account is used.
-    #[arg(long, env = "LOGSHIPPING_KUBECONFIG", value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-
-    /// Namespaces to work in, separated by commas. Default: all.
-    #[arg(
-        long = "namespace",
-        env = "LOGSHIPPING_NAMESPACE",
-        value_delimiter = ',',
-        value_parser = NonEmptyStringValueParser::new(),
-        value_name = "NAME"
-    )]
-    pub namespaces: Vec<String>,
+    #[command(flatten)]
+    pub reach: Reach,
 
     /// The Deployment of the running operator. It is scaled to 0 first, and its pods are waited for.
     #[arg(

@@ -41,8 +41,8 @@ fn operator(shop: &Shop, kubeconfig: PathBuf, home: &str, namespaces: Vec<String
     Operator::start_with(&shop.namespace, |settings| {
         settings.leader_election = Switch::On;
         settings.lease_namespace = Some(home.to_owned());
-        settings.kubeconfig = Some(kubeconfig);
-        settings.namespaces = namespaces;
+        settings.reach.kubeconfig = Some(kubeconfig);
+        settings.reach.namespaces = namespaces;
         settings.nudge = switches;
         settings.poll = switches;
     })

@@ -37,7 +37,7 @@ fn every_tool_of_an_owner_gets_along_with_the_operator_for_two_minutes() {
         .iter()
         .map(|(_, _, lane)| lane.namespace.name().to_owned())
         .collect();
-    let _operator = Operator::start_with(&lanes[0].2.namespace, |settings| settings.namespaces = namespaces);
+    let _operator = Operator::start_with(&lanes[0].2.namespace, |settings| settings.reach.namespaces = namespaces);
     let failed: Vec<_> = thread::scope(|scope| {
         let running = lanes.each_ref().map(|(name, tool, lane)| {
             scope.spawn(move || {

@@ -112,7 +112,7 @@ fn what_happens_while_the_api_server_is_out_of_reach_is_made_up_for() {
         .replace("name: logs", "name: audit")
         .replace("app: server", "app: other");
     let _operator = Operator::start_with(&shop.namespace, |settings| {
-        settings.kubeconfig = Some(wire.kubeconfig());
+        settings.reach.kubeconfig = Some(wire.kubeconfig());
     });
     shop.namespace.apply(LOG_SHIPPING);
     shop.await_condition("Ready", "True Healthy");
