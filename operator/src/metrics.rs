@@ -49,43 +49,35 @@ impl Metrics {
     /// Only when two metrics have one name, which a test rules out.
     pub(crate) fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new_custom(Some("logshipping".to_owned()), None)?;
-        let counter =
-            |name, help, labels: &[&str]| registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?);
-        let gauge =
-            |name, help, labels: &[&str]| registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?);
+        let register = Register(&registry);
         Ok(Self {
-            reconciles: counter(
+            reconciles: register.counters(
                 "operator_reconcile_total",
                 "Reconciles by outcome",
                 &["controller", "result"],
             )?,
-            reconcile_duration: registered(
-                &registry,
-                HistogramVec::new(
-                    HistogramOpts::new("operator_reconcile_duration_seconds", "Duration of reconciles"),
-                    &["controller"],
-                )?,
+            reconcile_duration: register.durations(
+                "operator_reconcile_duration_seconds",
+                "Duration of reconciles",
+                &["controller"],
             )?,
-            patches: counter(
+            patches: register.counters(
                 "operator_patches_total",
                 "Writes to the API server by outcome",
                 &["result"],
             )?,
-            polls: counter(
+            polls: register.counters(
                 "operator_sidecar_polls_total",
                 "Questions to sidecars by outcome",
                 &["result"],
             )?,
-            conditions: gauge(
+            conditions: register.gauges(
                 "status_condition",
                 "1 for the present status of each condition of a LogShipping",
                 &["namespace", "name", "type", "status", "reason"],
             )?,
-            targets: gauge("targets", "Deployments by state", &["state"])?,
-            leader: registered(
-                &registry,
-                IntGauge::new("leader", "1 while this process is the one that acts")?,
-            )?,
+            targets: register.gauges("targets", "Deployments by state", &["state"])?,
+            leader: register.gauge("leader", "1 while this process is the one that acts")?,
             said: Arc::default(),
             registry,
         })
@@ -144,9 +136,31 @@ impl Metrics {
     }
 }
 
-fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {
-    registry.register(Box::new(collector.clone()))?;
-    Ok(collector)
+/// Makes metrics and registers each.
+#[derive(Clone, Copy)]
+struct Register<'a>(&'a Registry);
+
+impl Register<'_> {
+    fn counters(self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.added(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn gauges(self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        self.added(IntGaugeVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn gauge(self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.added(IntGauge::new(name, help)?)
+    }
+
+    fn durations(self, name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, prometheus::Error> {
+        self.added(HistogramVec::new(HistogramOpts::new(name, help), labels)?)
+    }
+
+    fn added<C: Collector + Clone + 'static>(self, collector: C) -> Result<C, prometheus::Error> {
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
 }
 
 #[cfg(test)]

@@ -83,9 +83,8 @@ fn accepted(summed: &Summed<'_>) -> Said {
 }
 
 fn injected(summed: &Summed<'_>) -> Said {
-    let overview = summed.overview;
+    let (overview, counts) = (summed.overview, summed.targets);
     let condition = ConditionType::Injected;
-    let counts = summed.targets;
     if counts.matched == 0 {
         let message = format!(
             "no Deployment in namespace {} matches spec.selector, which is about the labels of Deployments, not of pods",
@@ -93,21 +92,7 @@ fn injected(summed: &Summed<'_>) -> Said {
         );
         return say(condition, Reason::NoTargets, message);
     }
-    let is_failed = |target: &&TargetView<'_>| matches!(target.stand, Stand::Failed(_));
-    let failed: Vec<_> = overview
-        .targets
-        .iter()
-        .filter(is_failed)
-        .filter_map(TargetView::finding)
-        .collect();
-    if let Some((finding, more)) = worst(failed.iter()) {
-        return say(
-            condition,
-            injected_reason(finding.reason),
-            with_more(&finding.message, more),
-        );
-    }
-    if let Some(said) = waiting(overview) {
+    if let Some(said) = failed(overview).or_else(|| waiting(overview)) {
         return said;
     }
     let wanted = counts.matched - counts.skipped;
@@ -123,6 +108,19 @@ fn injected(summed: &Summed<'_>) -> Said {
         good_to_know(overview)
     );
     say(condition, Reason::AllInjected, message)
+}
+
+/// Where somebody has to act.
+fn failed(overview: &Overview<'_>) -> Option<Said> {
+    let is_failed = |target: &&TargetView<'_>| matches!(target.stand, Stand::Failed(_));
+    let targets = overview.targets.iter().filter(is_failed);
+    let failed: Vec<_> = targets.filter_map(TargetView::finding).collect();
+    let (finding, more) = worst(failed.iter())?;
+    Some(say(
+        ConditionType::Injected,
+        injected_reason(finding.reason),
+        with_more(&finding.message, more),
+    ))
 }
 
 /// What is no failure: disagreements about a sidecar that this LogShipping lost, directories that pods share.
