@@ -6,21 +6,30 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Debug};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::runtime::watcher::Event;
 
 use super::index::{Index, Wakes};
 use super::key::Namespaced;
+use super::seen::Seen;
 
 /// A kind of object that is watched.
-pub(crate) trait Watched {
-    /// As the API server sends it.
-    type Raw: Resource<DynamicType = ()>;
-    type Object;
+pub(crate) trait Watched: Sized + Send + Sync + 'static {
+    /// The kind as the API server knows it.
+    type Api: Resource<DynamicType = ()>;
+    /// What is kept of an object.
+    type Object: Clone + Debug + Send + Sync;
     type Key: Namespaced + Clone + fmt::Display + Debug + Send + 'static;
 
-    /// The object, or why it can't be read.
-    fn read(raw: Self::Raw) -> Result<Self::Object, String>;
+    /// Metadata and object from the text of an object.
+    fn read(text: &str) -> serde_json::Result<(ObjectMeta, Self::Object)>;
+
+    /// What is kept of an object whose metadata alone can be read; the error where that is nothing.
+    fn unreadable(_metadata: ObjectMeta, error: String) -> Result<Self::Object, String> {
+        Err(error)
+    }
+
     fn put(index: &mut Index, key: Self::Key, object: Self::Object) -> Wakes;
     fn remove(index: &mut Index, key: &Self::Key) -> Wakes;
     fn keys(index: &Index) -> impl Iterator<Item = &Self::Key>;
@@ -44,18 +53,18 @@ impl<K> Relist<K> {
 }
 
 /// Takes an event in.
-pub(crate) fn on_event<W: Watched>(index: &mut Index, relist: &mut Relist<W::Key>, event: Event<W::Raw>) -> Wakes {
+pub(crate) fn on_event<W: Watched>(index: &mut Index, relist: &mut Relist<W::Key>, event: Event<Seen<W>>) -> Wakes {
     match event {
-        Event::Apply(raw) => take::<W>(index, W::Key::of(raw.meta()), raw),
-        Event::Delete(raw) => W::remove(index, &W::Key::of(raw.meta())),
+        Event::Apply(seen) => take::<W>(index, W::Key::of(seen.meta()), seen),
+        Event::Delete(seen) => W::remove(index, &W::Key::of(seen.meta())),
         Event::Init => {
             relist.listed.clear();
             Wakes::default()
         }
-        Event::InitApply(raw) => {
-            let key = W::Key::of(raw.meta());
+        Event::InitApply(seen) => {
+            let key = W::Key::of(seen.meta());
             relist.listed.insert(key.clone());
-            take::<W>(index, key, raw)
+            take::<W>(index, key, seen)
         }
         Event::InitDone => {
             let listed = std::mem::take(&mut relist.listed);
@@ -68,11 +77,11 @@ pub(crate) fn on_event<W: Watched>(index: &mut Index, relist: &mut Relist<W::Key
     }
 }
 
-fn take<W: Watched>(index: &mut Index, key: W::Key, raw: W::Raw) -> Wakes {
-    match W::read(raw) {
+fn take<W: Watched>(index: &mut Index, key: W::Key, seen: Seen<W>) -> Wakes {
+    match seen.object {
         Ok(object) => W::put(index, key, object),
         Err(error) => {
-            let kind = W::Raw::kind(&());
+            let kind = W::Api::kind(&());
             tracing::warn!(%kind, %key, error, "an object can't be read; it is left as it is");
             Wakes::default()
         }

@@ -39,6 +39,20 @@ pub(crate) struct ReplicaSetEntry {
     pub(crate) deployment_uid: String,
 }
 
+impl ReplicaSetEntry {
+    /// None where no Deployment controls it.
+    pub(super) fn of(metadata: &ObjectMeta) -> Option<Self> {
+        let owners = metadata.owner_references.iter().flatten();
+        let owner = owners
+            .into_iter()
+            .find(|owner| owner.controller == Some(true) && owner.kind == "Deployment")?;
+        Some(Self {
+            uid: metadata.uid.clone()?,
+            deployment_uid: owner.uid.clone(),
+        })
+    }
+}
+
 /// A ConfigMap, and the names of the LogShippings whose pipelines stand in it, but for those that are retained.
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigMapEntry {

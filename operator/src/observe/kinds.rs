@@ -11,11 +11,12 @@ use crds::LogShipping;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::core::PartialObjectMeta;
 
 use super::event::Watched;
 use super::index::{ConfigMapEntry, Index, ReplicaSetEntry, Stay, Wakes, labels};
 use super::key::{ConfigMapKey, PodKey, ReplicaSetKey, ShippingKey, TargetKey};
+use super::lean::{LeanConfigMap, LeanDeployment, LeanPod, LeanShipping, MetadataOnly};
 use super::pod::SidecarPod;
 use super::shipping::{ShippingEntry, ShippingLife};
 
@@ -24,17 +25,21 @@ use super::shipping::{ShippingEntry, ShippingLife};
 pub(crate) struct Shippings;
 
 impl Watched for Shippings {
-    type Raw = DeserializeGuard<LogShipping>;
-    type Object = Self::Raw;
+    type Api = LogShipping;
+    type Object = ShippingEntry;
     type Key = ShippingKey;
 
-    /// One that can't be read is an invalid one.
-    fn read(raw: Self::Raw) -> Result<Self::Object, String> {
-        Ok(raw)
+    fn read(text: &str) -> serde_json::Result<(ObjectMeta, ShippingEntry)> {
+        let shipping: LogShipping = serde_json::from_str::<LeanShipping>(text)?.into();
+        let entry = ShippingEntry::of(&shipping);
+        Ok((shipping.metadata, entry))
     }
 
-    fn put(index: &mut Index, key: ShippingKey, object: Self::Object) -> Wakes {
-        let mut entry = ShippingEntry::of(&object);
+    fn unreadable(metadata: ObjectMeta, error: String) -> Result<ShippingEntry, String> {
+        Ok(ShippingEntry::unreadable(&metadata, error))
+    }
+
+    fn put(index: &mut Index, key: ShippingKey, mut entry: ShippingEntry) -> Wakes {
         if index.stay == Stay::Leaves {
             entry.life = ShippingLife::Deleting;
         }
@@ -70,12 +75,13 @@ impl Watched for Shippings {
 pub(crate) struct Deployments;
 
 impl Watched for Deployments {
-    type Raw = DeserializeGuard<Deployment>;
+    type Api = Deployment;
     type Object = Deployment;
     type Key = TargetKey;
 
-    fn read(raw: Self::Raw) -> Result<Self::Object, String> {
-        raw.0.map_err(|invalid| invalid.error)
+    fn read(text: &str) -> serde_json::Result<(ObjectMeta, Deployment)> {
+        let deployment: Deployment = serde_json::from_str::<LeanDeployment>(text)?.into();
+        Ok((deployment.metadata.clone(), deployment))
     }
 
     fn put(index: &mut Index, key: TargetKey, object: Deployment) -> Wakes {
@@ -151,25 +157,20 @@ fn differs(before: &Deployment, after: &Deployment) -> bool {
 pub(crate) struct ReplicaSets;
 
 impl Watched for ReplicaSets {
-    type Raw = DeserializeGuard<PartialObjectMeta<ReplicaSet>>;
-    type Object = PartialObjectMeta<ReplicaSet>;
+    type Api = PartialObjectMeta<ReplicaSet>;
+    /// None for one that no Deployment controls.
+    type Object = Option<ReplicaSetEntry>;
     type Key = ReplicaSetKey;
 
-    fn read(raw: Self::Raw) -> Result<Self::Object, String> {
-        raw.0.map_err(|invalid| invalid.error)
+    fn read(text: &str) -> serde_json::Result<(ObjectMeta, Self::Object)> {
+        let metadata = serde_json::from_str::<MetadataOnly>(text)?.metadata.into();
+        let entry = ReplicaSetEntry::of(&metadata);
+        Ok((metadata, entry))
     }
 
     fn put(index: &mut Index, key: ReplicaSetKey, object: Self::Object) -> Wakes {
-        let owners = object.metadata.owner_references.unwrap_or_default();
-        let owner = owners
-            .into_iter()
-            .find(|owner| owner.controller == Some(true) && owner.kind == "Deployment");
-        let (Some(owner), Some(uid)) = (owner, object.metadata.uid) else {
+        let Some(entry) = object else {
             return Self::remove(index, &key);
-        };
-        let entry = ReplicaSetEntry {
-            uid,
-            deployment_uid: owner.uid,
         };
         if index.replica_sets.get(&key) == Some(&entry) {
             return Wakes::default();
@@ -213,16 +214,19 @@ impl Watched for ReplicaSets {
 pub(crate) struct Pods;
 
 impl Watched for Pods {
-    type Raw = DeserializeGuard<Pod>;
-    type Object = Pod;
+    type Api = Pod;
+    /// None for one that belongs to no ReplicaSet.
+    type Object = Option<SidecarPod>;
     type Key = PodKey;
 
-    fn read(raw: Self::Raw) -> Result<Self::Object, String> {
-        raw.0.map_err(|invalid| invalid.error)
+    fn read(text: &str) -> serde_json::Result<(ObjectMeta, Self::Object)> {
+        let pod: Pod = serde_json::from_str::<LeanPod>(text)?.into();
+        let kept = SidecarPod::of(&pod);
+        Ok((pod.metadata, kept))
     }
 
-    fn put(index: &mut Index, key: PodKey, object: Pod) -> Wakes {
-        let Some(pod) = SidecarPod::of(&object) else {
+    fn put(index: &mut Index, key: PodKey, object: Self::Object) -> Wakes {
+        let Some(pod) = object else {
             return Self::remove(index, &key);
         };
         let before = index.pods.get(&key);
@@ -267,28 +271,29 @@ impl Watched for Pods {
 pub(crate) struct ConfigMaps;
 
 impl Watched for ConfigMaps {
-    type Raw = DeserializeGuard<ConfigMap>;
-    type Object = ConfigMap;
+    type Api = ConfigMap;
+    type Object = ConfigMapEntry;
     type Key = ConfigMapKey;
 
-    fn read(raw: Self::Raw) -> Result<Self::Object, String> {
-        raw.0.map_err(|invalid| invalid.error)
+    fn read(text: &str) -> serde_json::Result<(ObjectMeta, ConfigMapEntry)> {
+        let config_map: ConfigMap = serde_json::from_str::<LeanConfigMap>(text)?.into();
+        Ok((config_map.metadata.clone(), ConfigMapEntry::of(config_map)))
     }
 
-    fn put(index: &mut Index, key: ConfigMapKey, object: ConfigMap) -> Wakes {
+    fn put(index: &mut Index, key: ConfigMapKey, entry: ConfigMapEntry) -> Wakes {
         let before = index.config_maps.get(&key).map(|entry| entry.object.clone());
         if before
             .as_ref()
-            .is_some_and(|before| is_older(&object.metadata, &before.metadata))
+            .is_some_and(|before| is_older(&entry.object.metadata, &before.metadata))
         {
             return Wakes::default();
         }
-        let mut wakes = of_owner(index, &key, &object);
+        let mut wakes = of_owner(index, &key, &entry.object);
         if let Some(before) = before {
             // Whoever took the owner away took it away from this one.
             wakes.targets.append(&mut of_owner(index, &key, &before).targets);
         }
-        index.config_maps.insert(key, ConfigMapEntry::of(object));
+        index.config_maps.insert(key, entry);
         for target in &wakes.targets {
             let keys: Vec<_> = index.pod_keys_of(target).cloned().collect();
             wakes.pods.extend(keys);

@@ -6,7 +6,9 @@ mod event;
 mod index;
 mod key;
 mod kinds;
+mod lean;
 mod pod;
+mod seen;
 mod shipping;
 mod stray;
 #[cfg(test)]
@@ -80,7 +82,8 @@ impl Cluster {
     /// Takes in an answer to a write before the watch delivers it.
     pub(crate) fn learn_config_map(&self, mut config_map: ConfigMap) {
         watch::trim(&mut config_map.metadata);
-        self.change(|index| ConfigMaps::put(index, ConfigMapKey::of(&config_map.metadata), config_map));
+        let entry = ConfigMapEntry::of(config_map);
+        self.change(|index| ConfigMaps::put(index, ConfigMapKey::of(&entry.object.metadata), entry));
     }
 
     /// Changes the index and wakes whom that concerns.

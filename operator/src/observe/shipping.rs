@@ -6,8 +6,7 @@ use crds::spec::DeletionPolicy;
 use crds::{LogShipping, LogShippingStatus, names};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::error_boundary::InvalidObject;
-use kube::core::{DeserializeGuard, Selector, SelectorExt};
+use kube::core::{Selector, SelectorExt};
 use pipeline::validate::FieldError;
 
 use crate::validate::{Accepted, validate};
@@ -47,15 +46,7 @@ pub(crate) enum ShippingLife {
 }
 
 impl ShippingEntry {
-    /// A specification that can't be parsed (the CRD is newer or older than this operator) is one more invalid one.
-    pub(crate) fn of(object: &DeserializeGuard<LogShipping>) -> Self {
-        match &object.0 {
-            Ok(shipping) => Self::readable(shipping),
-            Err(invalid) => Self::unreadable(invalid),
-        }
-    }
-
-    fn readable(shipping: &LogShipping) -> Self {
+    pub(crate) fn of(shipping: &LogShipping) -> Self {
         let selector = Selector::try_from(shipping.spec.selector.clone());
         let mut entry = Self::bare(&shipping.metadata, validate(shipping));
         if let (Ok(_), Err(error)) = (&entry.verdict, &selector) {
@@ -71,11 +62,9 @@ impl ShippingEntry {
         entry
     }
 
-    fn unreadable(invalid: &InvalidObject) -> Self {
-        Self::bare(
-            &invalid.metadata,
-            Err(vec![FieldError::new("spec", invalid.error.clone())]),
-        )
+    /// A specification that can't be parsed (the CRD is newer or older than this operator) is one more invalid one.
+    pub(crate) fn unreadable(metadata: &ObjectMeta, error: String) -> Self {
+        Self::bare(metadata, Err(vec![FieldError::new("spec", error)]))
     }
 
     fn bare(metadata: &ObjectMeta, verdict: Result<Accepted, Vec<FieldError>>) -> Self {

@@ -9,18 +9,20 @@ use super::event::{Relist, Watched, on_event};
 use super::index::{Index, Wakes};
 use super::key::{PodKey, ShippingKey, TargetKey};
 use super::kinds::{ConfigMaps, Deployments, Pods, ReplicaSets, Shippings};
+use super::seen::Seen;
 use crate::plan::TargetState;
 use crate::poll::Sighting;
 use crate::settings::Switch;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-fn read<T: serde::de::DeserializeOwned>(object: Value) -> Result<T, serde_json::Error> {
-    serde_json::from_value(object)
+#[allow(clippy::needless_pass_by_value, reason = "most are made for the call")]
+fn read<W: Watched>(object: Value) -> Result<Seen<W>, serde_json::Error> {
+    serde_json::from_str(&object.to_string())
 }
 
 /// One event of a watch over all namespaces.
-fn seen<W: Watched>(index: &mut Index, event: Event<W::Raw>) -> Wakes {
+fn seen<W: Watched>(index: &mut Index, event: Event<Seen<W>>) -> Wakes {
     on_event::<W>(index, &mut Relist::new(None), event)
 }
 

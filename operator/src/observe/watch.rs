@@ -1,25 +1,24 @@
 //! The watches: from the API server into the index, and from there to the queues. This file is all of the shell around
 //! [`super::event::on_event`].
 
-use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crds::names;
 use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::NamespaceResourceScope;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::utils::Backoff;
+use kube::runtime::watcher as watch;
 use kube::runtime::watcher::{self, DefaultBackoff, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Client, Resource};
-use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
 use super::event::{Relist, Watched, on_event};
 use super::kinds::{ConfigMaps, Deployments, Pods, ReplicaSets, Shippings};
+use super::seen::Seen;
 use crate::client::WATCH_SECONDS;
 
 /// Objects in one answer to a list. A page is in memory twice, as text and as objects, several pages of different kinds are at
@@ -93,21 +92,12 @@ struct Root<'a> {
 }
 
 impl Root<'_> {
-    fn follow<W>(&self, tasks: &mut JoinSet<()>, config: &watcher::Config)
-    where
-        W: Watched + 'static,
-        W::Raw: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + DeserializeOwned
-            + Debug
-            + Send
-            + 'static,
-    {
-        let api: Api<W::Raw> = match &self.scope {
+    fn follow<W: Watched>(&self, tasks: &mut JoinSet<()>, config: &watcher::Config) {
+        let api: Api<Seen<W>> = match &self.scope {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
-        let kind = W::Raw::kind(&());
+        let kind = W::Api::kind(&());
         self.unlisted.one_more();
         let stream = watch(api, config.clone()).backoff(Capped::default());
         let (cluster, unlisted, scope) = (self.cluster.clone(), self.unlisted.clone(), self.scope.clone());
@@ -119,7 +109,6 @@ impl Root<'_> {
                 match next {
                     Ok(event) => {
                         let completes = matches!(event, Event::InitDone) && !listed;
-                        let event = event.modify(|object| trim(object.meta_mut()));
                         cluster.change(|index| on_event::<W>(index, &mut relist, event));
                         if completes {
                             listed = true;
@@ -153,10 +142,13 @@ impl Backoff for Capped {
     }
 }
 
+/// The manifest that an owner applied, once more. In our own index it is of no use.
+pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// Leaves out what is large and of no use here.
 pub(super) fn trim(metadata: &mut ObjectMeta) {
     metadata.managed_fields = None;
     if let Some(annotations) = &mut metadata.annotations {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+        annotations.remove(LAST_APPLIED);
     }
 }
