@@ -91,6 +91,11 @@ impl ApplyError {
         }
     }
 
+    /// Whether it has to be observed again.
+    pub(crate) const fn is_stale(&self) -> bool {
+        matches!(self, Self::Stale { .. })
+    }
+
     /// Says so, as loudly as it deserves.
     pub(crate) fn log(&self) {
         let error: &(dyn std::error::Error + 'static) = self;
@@ -111,20 +116,20 @@ impl ApplyError {
     }
 }
 
-/// Writes.
+/// Writes, and puts into `written` what was written, also where the rest could not be.
 pub(crate) async fn apply(
     client: &Client,
     target: &TargetKey,
     writes: Writes,
     nudge: Switch,
-) -> Result<Written, ApplyError> {
+    written: &mut Written,
+) -> Result<(), ApplyError> {
     let Writes {
         config_map,
         patch,
         nudges,
         delete_config_map,
     } = writes;
-    let mut written = Written::default();
     if let Some(write) = config_map {
         written.config_map = Some(write_config_map(client, target, write).await?);
     }
@@ -137,7 +142,7 @@ pub(crate) async fn apply(
     if let Some(deletion) = delete_config_map {
         delete(client, &target.namespace, deletion).await?;
     }
-    Ok(written)
+    Ok(())
 }
 
 async fn write_config_map(client: &Client, target: &TargetKey, write: ConfigMapWrite) -> Result<ConfigMap, ApplyError> {

@@ -25,6 +25,7 @@ mod reporter;
 mod run;
 pub mod settings;
 mod sweep;
+mod tell;
 mod transition;
 pub mod uninstall;
 pub mod validate;

@@ -20,6 +20,8 @@ use crate::queue::Next;
 use crate::report::write::{Decision, Object, Written, write};
 use crate::report::{Overview, Report, blocked, report};
 use crate::settings::Switch;
+use crate::tell::Teller;
+use crate::transition::Said;
 
 /// How long the first look at all Deployments and sidecars may take before it counts that some weren't seen.
 const SURVEY: Duration = Duration::from_secs(60);
@@ -34,6 +36,7 @@ pub(crate) struct Reporter {
     /// From the deletion of a LogShipping; none where it waits for as long as it takes.
     pub(crate) cleanup_deadline: Option<Duration>,
     pub(crate) metrics: Metrics,
+    pub(crate) teller: Teller,
     pub(crate) written: Arc<Mutex<Written>>,
     pub(crate) pens: Arc<Pens>,
     /// When the work began: a standby may have waited for days.

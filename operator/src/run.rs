@@ -24,6 +24,7 @@ use crate::report::write::Written;
 use crate::reporter::Reporter;
 use crate::settings::{Settings, Switch};
 use crate::sweep::Sweep;
+use crate::tell::Teller;
 
 /// How long work that is under way may take after the end was asked for.
 const GRACE: Duration = Duration::from_secs(20);
@@ -227,6 +228,13 @@ impl Work {
         }
     }
 
+    fn teller(&self) -> Teller {
+        Teller {
+            cluster: self.cluster.clone(),
+            events: self.events.clone(),
+        }
+    }
+
     fn reconciler(&self) -> Reconciler {
         Reconciler {
             client: self.client.clone(),
@@ -239,7 +247,7 @@ impl Work {
                 },
             },
             nudge: self.settings.nudge,
-            events: self.events.clone(),
+            teller: self.teller(),
             metrics: self.metrics.clone(),
             contests: Arc::new(Mutex::new(Contests::new(self.settings.patience))),
             pens: self.pens.clone(),
@@ -253,6 +261,7 @@ impl Work {
             polling: self.settings.poll,
             cleanup_deadline: Some(self.settings.cleanup_deadline.to_std()),
             metrics: self.metrics.clone(),
+            teller: self.teller(),
             written: Arc::new(Mutex::new(Written::default())),
             pens: self.pens.clone(),
             began: Instant::now(),

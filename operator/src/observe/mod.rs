@@ -73,10 +73,26 @@ impl Cluster {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in an answer to a write before the watch delivers it.
-    pub(crate) fn learn_deployment(&self, mut deployment: Deployment) {
+    /// Takes in an answer of the API server before the watch delivers it. One about a Deployment that isn't there any more
+    /// comes too late: nothing would ever take it out again.
+    pub(crate) fn learn_deployment(&self, mut deployment: Deployment) -> Learnt {
         watch::trim(&mut deployment.metadata);
-        self.change(|index| Deployments::put(index, TargetKey::of(&deployment.metadata), deployment));
+        let key = TargetKey::of(&deployment.metadata);
+        let version = deployment.metadata.resource_version.clone();
+        let mut learnt = Learnt::Nothing;
+        self.change(|index| {
+            let known = index.deployment(&key).map(|known| &known.metadata);
+            if known.is_none_or(|known| known.uid != deployment.metadata.uid || known.resource_version == version) {
+                return Wakes::default();
+            }
+            let wakes = Deployments::put(index, key.clone(), deployment);
+            let known = index.deployment(&key).map(|known| &known.metadata.resource_version);
+            if known == Some(&version) {
+                learnt = Learnt::News;
+            }
+            wakes
+        });
+        learnt
     }
 
     /// Takes in an answer to a write before the watch delivers it.

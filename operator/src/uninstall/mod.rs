@@ -33,6 +33,7 @@ use crate::reconcile::Reconciler;
 use crate::report::write::Written;
 use crate::reporter::Reporter;
 use crate::settings::Switch;
+use crate::tell::Teller;
 
 /// Deployments and LogShippings that are worked on at once. How many restart at once is a setting.
 const WORKERS: usize = 8;
@@ -95,12 +96,16 @@ fn work(
     let metrics = Metrics::new()?;
     let (events, publishing) = Events::new(client.clone());
     let pens = Arc::<Pens>::default();
+    let teller = Teller {
+        cluster: cluster.clone(),
+        events,
+    };
     let reconciler = Reconciler {
         client: client.clone(),
         cluster: cluster.clone(),
         settings: stage::settings(),
         nudge: Switch::Off,
-        events,
+        teller: teller.clone(),
         metrics: metrics.clone(),
         contests: Arc::default(),
         pens: pens.clone(),
@@ -112,6 +117,7 @@ fn work(
         // Nobody would go on trying.
         cleanup_deadline: None,
         metrics,
+        teller,
         written: Arc::new(Mutex::new(Written::default())),
         pens,
         began: Instant::now(),
@@ -131,7 +137,7 @@ async fn revert(reconciler: Reconciler, turns: Arc<Mutex<Turns>>, stop: Cancella
         let reconciler = reconciler.clone();
         async move {
             match turn {
-                Turn::Now => Box::pin(reconciler.reconcile(target)).await,
+                Turn::Now => reconciler.reconcile(target).await,
                 Turn::Later(wait) => Next::After(wait),
             }
         }
