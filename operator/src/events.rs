@@ -30,15 +30,23 @@ pub(crate) enum EventReason {
     CleanedUp,
     ConflictDetected,
     Skipped,
+    ConfigReloaded,
+    DeliveryFailing,
+    DeliveryRecovered,
+    LogsLeftBehind,
 }
 
 impl EventReason {
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Injected => "Injected",
             Self::CleanedUp => "CleanedUp",
             Self::ConflictDetected => "ConflictDetected",
             Self::Skipped => "Skipped",
+            Self::ConfigReloaded => "ConfigReloaded",
+            Self::DeliveryFailing => "DeliveryFailing",
+            Self::DeliveryRecovered => "DeliveryRecovered",
+            Self::LogsLeftBehind => "LogsLeftBehind",
         }
     }
 
@@ -47,13 +55,17 @@ impl EventReason {
             Self::Injected => "Inject",
             Self::CleanedUp => "CleanUp",
             Self::ConflictDetected | Self::Skipped => "Plan",
+            Self::ConfigReloaded => "Reload",
+            Self::DeliveryFailing | Self::DeliveryRecovered | Self::LogsLeftBehind => "Deliver",
         }
     }
 
     const fn kind(self) -> EventType {
         match self {
-            Self::Injected | Self::CleanedUp | Self::Skipped => EventType::Normal,
-            Self::ConflictDetected => EventType::Warning,
+            Self::Injected | Self::CleanedUp | Self::Skipped | Self::ConfigReloaded | Self::DeliveryRecovered => {
+                EventType::Normal
+            }
+            Self::ConflictDetected | Self::DeliveryFailing | Self::LogsLeftBehind => EventType::Warning,
         }
     }
 }

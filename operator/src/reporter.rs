@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use crds::{LogShippingStatus, names};
 use jiff::Timestamp;
-use kube::Client;
+use kube::{Client, Resource};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::ApplyError;
+use crate::events::EventReason;
 use crate::finalize;
 use crate::metrics::{Controller, Metrics};
-use crate::observe::{Cluster, Index, ShippingEntry, ShippingKey, ShippingLife, TargetKey};
+use crate::observe::{Cluster, Farewell, Index, ShippingEntry, ShippingKey, ShippingLife, SpecNames, TargetKey, Wakes};
 use crate::pens::Pens;
 use crate::queue::Next;
+use crate::report::news::{News, Tiding, Vitals};
 use crate::report::write::{Decision, Object, Written, write};
 use crate::report::{Overview, Report, blocked, report};
 use crate::settings::Switch;
@@ -38,6 +40,7 @@ pub(crate) struct Reporter {
     pub(crate) metrics: Metrics,
     pub(crate) teller: Teller,
     pub(crate) written: Arc<Mutex<Written>>,
+    pub(crate) news: Arc<Mutex<News>>,
     pub(crate) pens: Arc<Pens>,
     /// When the work began: a standby may have waited for days.
     pub(crate) began: Instant,
@@ -102,7 +105,10 @@ impl Reporter {
             read: entry.status.as_ref(),
         };
         let status = blocked(self.written().previous(object), &message, now);
-        let wait = self.publish(object, status).await?;
+        let wait = match self.publish(object, status).await? {
+            Decision::Later(wait) => Some(wait),
+            Decision::Now | Decision::Unchanged => None,
+        };
         // Where something still moves, its target wakes us.
         let deadline = left.filter(|left| !left.is_zero());
         Ok(wait.into_iter().chain(deadline).min().map_or(Next::Wait, Next::After))
@@ -131,16 +137,80 @@ impl Reporter {
         if let Some(wait) = self.publish(object, status).await? {
             return Ok(Next::After(wait));
         }
+        self.say_farewells(key, entry);
+        let Report {
+            status,
+            changes_at,
+            vitals,
+        } = self.sum_up(object, entry, now);
+        match self.publish(object, status).await? {
+            Decision::Later(wait) => return Ok(Next::After(wait)),
+            Decision::Now => self.tell(object, vitals),
+            Decision::Unchanged => {}
+        }
         let wait = changes_at.map(|at| at.duration_since(now).unsigned_abs() + Duration::from_millis(100));
         Ok(wait.map_or(Next::Wait, Next::After))
     }
 
-    /// Writes a status that differs, or tells how long that has to wait.
-    async fn publish(&self, object: Object<'_>, status: LogShippingStatus) -> Result<Option<Duration>, ApplyError> {
+    /// Tells what is new about the sidecars of the Deployments.
+    fn tell(&self, object: Object<'_>, vitals: Vec<Vitals>) {
+        let tidings = lock(&self.news).learn(object, vitals);
+        for Tiding {
+            deployment,
+            reason,
+            message,
+        } in tidings
+        {
+            self.tell_of(object.key, &deployment, reason, message);
+        }
+    }
+
+    fn tell_of(&self, key: &ShippingKey, deployment: &str, reason: EventReason, message: String) {
+        let target = TargetKey::new(&key.namespace, deployment);
+        let reference = self
+            .cluster
+            .index()
+            .deployment(&target)
+            .map(|found| found.object_ref(&()));
+        if let Some(reference) = reference {
+            let shippings = vec![key.name.clone()];
+            self.teller.tell(
+                &reference,
+                Said {
+                    reason,
+                    shippings,
+                    message,
+                },
+            );
+        }
+    }
+
+    /// Tells which pods went with logs that a destination didn't take.
+    fn say_farewells(&self, key: &ShippingKey, entry: &ShippingEntry) {
+        let farewells = self.cluster.index().farewells(key).to_vec();
+        if farewells.is_empty() {
+            return;
+        }
+        self.drop_farewells(key);
+        for farewell in farewells {
+            let message = left_behind(&farewell, &entry.names);
+            self.tell_of(key, &farewell.deployment, EventReason::LogsLeftBehind, message);
+        }
+    }
+
+    fn drop_farewells(&self, key: &ShippingKey) {
+        self.cluster.change(|index| {
+            index.forget_farewells(key);
+            Wakes::default()
+        });
+    }
+
+    /// Writes a status that differs, unless that has to wait.
+    async fn publish(&self, object: Object<'_>, status: LogShippingStatus) -> Result<Decision, ApplyError> {
         let key = object.key;
         let decision = self.written().decide(object, &status, Instant::now());
         match decision {
-            Decision::Later(wait) => return Ok(Some(wait)),
+            Decision::Later(_) => return Ok(decision),
             Decision::Unchanged => {}
             Decision::Now => {
                 let _pen = self.pens.take(key).await;
@@ -152,7 +222,7 @@ impl Reporter {
         }
         self.metrics
             .set_conditions(&key.namespace, &key.name, &status.conditions);
-        Ok(None)
+        Ok(decision)
     }
 
     fn sum_up(&self, object: Object<'_>, entry: &ShippingEntry, now: Timestamp) -> Report {
@@ -164,12 +234,37 @@ impl Reporter {
 
     fn forget(&self, key: &ShippingKey) {
         self.written().forget(key);
+        lock(&self.news).forget(key);
+        self.drop_farewells(key);
         self.metrics.set_conditions(&key.namespace, &key.name, &[]);
     }
 
     fn written(&self) -> MutexGuard<'_, Written> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.written)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The name of the destination is the sidecar's, so it counts only if the specification has it.
+fn left_behind(farewell: &Farewell, names: &SpecNames) -> String {
+    let Farewell {
+        deployment: _,
+        pod,
+        destination,
+        pending_bytes,
+    } = farewell;
+    let destination = if names.destinations.contains(destination) {
+        format!("destination {destination}")
+    } else {
+        "a destination".to_owned()
+    };
+    format!(
+        "pod {pod} ended while {destination} failed: when its sidecar was last asked, {pending_bytes} bytes of logs were not \
+         delivered. They are gone if their volume was the pod's own"
+    )
 }
 
 /// Why Deployments can't be cleaned; none as long as that is only under way.

@@ -263,6 +263,7 @@ impl Work {
             metrics: self.metrics.clone(),
             teller: self.teller(),
             written: Arc::new(Mutex::new(Written::default())),
+            news: Arc::default(),
             pens: self.pens.clone(),
             began: Instant::now(),
         }

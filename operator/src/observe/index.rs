@@ -14,10 +14,12 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
+use super::farewell::Farewells;
 use super::key::{ConfigMapKey, Namespaced, PodKey, ReplicaSetKey, ShippingKey, TargetKey};
 use super::pod::SidecarPod;
 use super::shipping::{ShippingEntry, ShippingLife};
 use super::stray::is_marked;
+use crate::observed::Life;
 use crate::plan::{ExpectedConfig, Standing, TargetState};
 use crate::poll::Sighting;
 use crate::settings::Switch;
@@ -80,6 +82,7 @@ pub(crate) struct Index {
     pub(super) pods: BTreeMap<PodKey, SidecarPod>,
     /// By uid of the pod: a pod of the same name is another pod.
     sightings: BTreeMap<String, Sighting>,
+    pub(super) farewells: Farewells,
     /// How each target stood when it was last worked on.
     states: BTreeMap<TargetKey, TargetState>,
     // Derived from the above, by uid:
@@ -202,7 +205,8 @@ impl Index {
 
     /// Whether every Deployment that a LogShipping selects was worked on, and every sidecar there asked, at least once.
     pub(crate) fn is_surveyed(&self, key: &ShippingKey, entry: &ShippingEntry, polling: Switch) -> bool {
-        let asked = |pod: &SidecarPod| pod.askable().is_none() || self.sighting(pod).is_some();
+        let counts = |pod: &SidecarPod| pod.view.life == Life::Live && pod.askable().is_some();
+        let asked = |pod: &SidecarPod| !counts(pod) || self.sighting(pod).is_some();
         self.selected_by(key, entry).iter().all(|target| {
             let sidecars = polling == Switch::Off || self.pods_of(target).all(asked);
             self.states.contains_key(target) && sidecars

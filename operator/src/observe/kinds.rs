@@ -254,7 +254,8 @@ impl Watched for Pods {
     fn remove(index: &mut Index, key: &PodKey) -> Wakes {
         let mut wakes = Wakes::default();
         if let Some(pod) = index.pods.remove(key) {
-            wakes.targets.extend(index.target_of(&pod).cloned());
+            index.say_farewell(key, &pod);
+            wakes.gathering.extend(index.target_of(&pod).cloned());
             take_out(&mut index.pods_of_replica_set, &pod.owner_uid, key);
             index.forget_sighting(&pod.view.uid);
         }

@@ -3,6 +3,7 @@
 //! No decision is taken here. The fan-out is our own, not kube's shared streams, because those don't dispatch deletes.
 
 mod event;
+mod farewell;
 mod index;
 mod key;
 mod kinds;
@@ -26,6 +27,8 @@ use kube::{Api, Client};
 use self::event::Watched;
 use self::kinds::{ConfigMaps, Deployments};
 
+pub(crate) use self::farewell::Farewell;
+use self::index::ConfigMapEntry;
 pub(crate) use self::index::{Index, Wakes};
 use self::key::{ConfigMapKey, Namespaced as _};
 pub(crate) use self::key::{PodKey, ShippingKey, TargetKey};

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use crds::names;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 
-use crate::observed::{self, Life, SidecarContainer};
+use crate::observed::{self, SidecarContainer};
 
 /// A pod with a sidecar of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +45,9 @@ impl SidecarPod {
         })
     }
 
-    /// Whether its sidecar can and should be asked.
+    /// Whether its sidecar can and should be asked. One that is ending still sends what is left, and tells what it can't.
     pub(crate) fn askable(&self) -> Option<SocketAddr> {
-        let runs = self.condition == SidecarCondition::Running && self.view.life == Life::Live;
+        let runs = self.condition == SidecarCondition::Running;
         self.address
             .filter(|_| runs && self.view.sidecar != SidecarContainer::Absent)
     }

@@ -312,3 +312,30 @@ fn a_deployment_that_cannot_be_read_stays_as_it_was_and_does_not_hide_the_others
     assert!(index.deployment(&TargetKey::new("shop", "cart")).is_some());
     Ok(())
 }
+
+#[test]
+fn a_pod_that_goes_while_a_destination_fails_is_remembered_until_that_is_told() -> Outcome {
+    let mut index = shop()?;
+    let key = PodKey::new("shop", "p");
+    let held_up = |pipeline: &str| {
+        let mut sighting = Sighting::default();
+        sighting.held_up = [((pipeline.to_owned(), "loki".to_owned()), 7)].into();
+        sighting
+    };
+    for (pipeline, remembered) in [
+        ("shop/logs", 1),
+        ("shop/unknown", 1),
+        ("bank/logs", 1),
+        ("shop/logs", 2),
+    ] {
+        index.set_sighting(&key, "p", held_up(pipeline));
+        seen::<Pods>(&mut index, Event::Delete(read(pod("p", "r"))?));
+        assert_eq!(index.farewells(&logs()).len(), remembered, "{pipeline}");
+        seen::<Pods>(&mut index, Event::Apply(read(pod("p", "r"))?));
+    }
+    assert_eq!(index.farewells(&logs())[0].pending_bytes, 7);
+    index.forget_farewells(&logs());
+    seen::<Pods>(&mut index, Event::Delete(read(pod("p", "r"))?));
+    assert!(index.farewells(&logs()).is_empty(), "it was never heard of");
+    Ok(())
+}

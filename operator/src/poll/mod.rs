@@ -23,13 +23,14 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::sighting::{DestinationSeen, PipelineSeen, Sighting};
 use crate::metrics::Metrics;
 use crate::observe::{Cluster, PodKey, Wakes};
+use crate::observed::Life;
 use crate::queue::{Next, random};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_ANSWER: usize = 256 * 1024;
 /// How many sidecars are asked at once.
 const CONCURRENCY: usize = 32;
-/// How often a sidecar is asked that should load another configuration, and for how long.
+/// How often a sidecar is asked that should load another configuration, and for how long; also one that is ending.
 const HURRY: Duration = Duration::from_millis(400);
 const HURRY_FOR: Duration = Duration::from_secs(60);
 
@@ -90,7 +91,7 @@ async fn visit(cluster: &Cluster, metrics: &Metrics, interval: Duration, key: &P
         };
         let expected = index.expected(pod).map(|expected| expected.hash.as_str());
         let sighting = Sighting::after(index.sighting(pod), answer, expected, now);
-        hurried = sighting.is_awaited(now, HURRY_FOR);
+        hurried = pod.view.life == Life::Ending || sighting.is_awaited(now, HURRY_FOR);
         index.set_sighting(key, &uid, sighting)
     });
     Next::After(if hurried {

@@ -35,6 +35,8 @@ pub(crate) struct Sighting {
     /// Since when another configuration is expected than the one that runs.
     awaited_since: Option<Timestamp>,
     losses: BTreeMap<(String, String), Loss>,
+    /// Bytes that wait for destinations which fail, by pipeline and destination. They tick, so nobody is woken by them.
+    pub(crate) held_up: BTreeMap<(String, String), u64>,
 }
 
 /// Records that were lost, and when there were more of them for the last time.
@@ -87,6 +89,7 @@ impl Sighting {
                 sighting.failures = 0;
                 sighting.silence = None;
                 sighting.count_losses(&report, now);
+                sighting.held_up = held_up(&report);
                 sighting.seen = Some(sighting.digest(&report, now));
             }
             Err(error) => {
@@ -177,7 +180,7 @@ impl Sighting {
 
 impl DestinationSeen {
     fn of(report: &DestinationReport, lost: Option<u64>) -> Self {
-        let fails = matches!(report.state, DestinationState::Retrying | DestinationState::Blocked);
+        let fails = fails(report.state);
         Self {
             state: report.state,
             reason: report.reason.filter(|_| fails),
@@ -190,6 +193,20 @@ impl DestinationSeen {
             lost,
         }
     }
+}
+
+fn held_up(report: &Report) -> BTreeMap<(String, String), u64> {
+    let failing =
+        destinations(report).filter(|(_, destination)| fails(destination.state) && destination.pending_bytes > 0);
+    let pending = failing.map(|(pipeline, destination)| {
+        let name = (strip(&pipeline.name), strip(&destination.name));
+        (name, destination.pending_bytes)
+    });
+    pending.collect()
+}
+
+const fn fails(state: DestinationState) -> bool {
+    matches!(state, DestinationState::Retrying | DestinationState::Blocked)
 }
 
 fn destinations(report: &Report) -> impl Iterator<Item = (&PipelineReport, &DestinationReport)> {

@@ -5,6 +5,7 @@
 //! Unknown, and the message names the usual causes.
 
 mod conditions;
+pub(crate) mod news;
 mod overview;
 mod pods;
 mod rank;
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 
+use self::news::Vitals;
 pub(crate) use self::overview::{Effect, Overview, PodView, Stand, TargetView};
 use self::pods::PodHealth;
 use crate::plan::Finding;
@@ -33,6 +35,8 @@ pub(crate) struct Report {
     pub(crate) status: LogShippingStatus,
     /// Look again at this time.
     pub(crate) changes_at: Option<Timestamp>,
+    /// How the sidecars of each Deployment do.
+    pub(crate) vitals: Vec<Vitals>,
 }
 
 /// What all conditions are made from.
@@ -60,6 +64,7 @@ pub(crate) fn report(overview: &Overview<'_>, now: Timestamp) -> Report {
     };
     let conditions = conditions::conditions(&summed);
     let changes_at = conditions::changes_at(&conditions, now);
+    let vitals = news::vitals(&summed);
     let status = LogShippingStatus {
         observed_generation: overview.generation,
         revision: revision(overview),
@@ -80,7 +85,11 @@ pub(crate) fn report(overview: &Overview<'_>, now: Timestamp) -> Report {
         worst: worst(&summed),
         conditions,
     };
-    Report { status, changes_at }
+    Report {
+        status,
+        changes_at,
+        vitals,
+    }
 }
 
 /// What was said before about a LogShipping that is being deleted, and why it doesn't go.

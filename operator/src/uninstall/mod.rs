@@ -119,6 +119,7 @@ fn work(
         metrics,
         teller,
         written: Arc::new(Mutex::new(Written::default())),
+        news: Arc::default(),
         pens,
         began: Instant::now(),
     };

@@ -47,6 +47,10 @@ fn a_change_of_the_configuration_is_loaded_and_restarts_nothing() {
     shop.await_condition("Ready", "True Healthy");
     assert_eq!((shop.replica_sets(), shop.pod_names()), (2, pods));
     assert_eq!(shop.template(), template);
+    for kind in ["LogShipping", "Deployment"] {
+        let told = shop.await_event("ConfigReloaded", kind);
+        assert!(told.contains("2 of 2 sidecars run revision logs-"), "{told}");
+    }
 }
 
 #[test]

@@ -47,8 +47,38 @@ fn a_destination_that_is_down_is_told_in_the_servers_words_and_holds_up_no_rollo
     assert_eq!(status["worst"][0]["reason"], "Undelivered");
     assert_eq!(status["destinations"][0]["reason"], "Undelivered");
 
+    for kind in ["LogShipping", "Deployment"] {
+        let told = shop.await_event("DeliveryFailing", kind);
+        assert!(
+            told.contains("pod server-") && told.contains("503 Service Unavailable"),
+            "{told}"
+        );
+    }
+
     shop.pods.direct(|script| script.edit = Edit::default());
     shop.await_condition("Delivering", "True FlowHealthy");
+    let told = shop.await_event("DeliveryRecovered", "Deployment");
+    assert_eq!(told, "the logs of 2 of 2 pods reach every destination again");
+    let told = shop.await_event("DeliveryRecovered", "LogShipping");
+    assert!(told.starts_with("Deployment server: the logs of 2 of 2 pods"), "{told}");
+}
+
+#[test]
+fn pods_that_go_while_a_destination_is_down_are_told_with_what_they_had_left() {
+    let (shop, _operator) = Shop::healthy("left-behind");
+    let held_up = |report: &mut Report| {
+        destination_down(report);
+        report.pipelines[0].destinations[0].pending_bytes = 4711;
+    };
+    shop.pods.direct(|script| script.edit = Edit::new(held_up));
+    shop.await_condition("Delivering", "False Undelivered");
+    shop.namespace.run(&["scale", "deployment", "server", "--replicas=1"]);
+    for kind in ["LogShipping", "Deployment"] {
+        let told = shop.await_event("LogsLeftBehind", kind);
+        for part in ["pod server-", "destination loki failed", "4711 bytes"] {
+            assert!(told.contains(part), "{part:?} in {told}");
+        }
+    }
 }
 
 #[test]
