@@ -154,6 +154,10 @@ async fn write_config_map(client: &Client, target: &TargetKey, write: ConfigMapW
     let written = match write {
         ConfigMapWrite::Create(config_map) => api.create(&post, &config_map).await,
         ConfigMapWrite::Replace(config_map) => api.replace(&names::config_map(&target.name), &post, &config_map).await,
+        ConfigMapWrite::Recreate(deletion, config_map) => {
+            delete(client, &target.namespace, deletion).await?;
+            api.create(&post, &config_map).await
+        }
     };
     written.map_err(|error| ApplyError::of("the ConfigMap", error))
 }

@@ -190,6 +190,10 @@ impl<'a> Planner<'a> {
             match write {
                 ConfigMapWrite::Create(new) => api.create(&post, &new).await,
                 ConfigMapWrite::Replace(new) => api.replace(&name, &post, &new).await,
+                ConfigMapWrite::Recreate(_, new) => {
+                    api.delete(&name, &DeleteParams::default()).await?;
+                    api.create(&post, &new).await
+                }
             }
         })
     }

@@ -122,13 +122,13 @@ impl<'a> Current<'a> {
         match self {
             Self::Foreign => None,
             Self::Missing => Some(ConfigMapWrite::Create(create(deployment, contents))),
+            Self::Ours(live) if live.immutable == Some(true) => {
+                let fresh = without_history(brought_up_to_date(live, deployment, contents));
+                // One that is going already is waited for.
+                Some(ConfigMapWrite::Recreate(self.deletion()?, fresh))
+            }
             Self::Ours(live) => {
-                let mut desired = live.clone();
-                desired.metadata.managed_fields = None;
-                desired.metadata.owner_references = Some(vec![owner_reference(deployment)]);
-                contents.annotate(&mut desired.metadata.annotations);
-                desired.data = Some(contents.data.clone());
-                desired.binary_data = None;
+                let desired = brought_up_to_date(live, deployment, contents);
                 let same = live.data == desired.data
                     && live.binary_data.is_none()
                     && live.metadata.annotations == desired.metadata.annotations
@@ -145,6 +145,41 @@ impl<'a> Current<'a> {
             uid: live.metadata.uid.clone(),
             resource_version: live.metadata.resource_version.clone(),
         })
+    }
+}
+
+/// Labels and annotations that people have added stay.
+fn brought_up_to_date(live: &ConfigMap, deployment: &Deployment, contents: &Contents) -> ConfigMap {
+    let mut desired = live.clone();
+    desired.metadata.managed_fields = None;
+    desired.metadata.owner_references = Some(vec![owner_reference(deployment)]);
+    contents.annotate(&mut desired.metadata.annotations);
+    desired.data = Some(contents.data.clone());
+    desired.binary_data = None;
+    desired
+}
+
+/// As an object that isn't there yet.
+fn without_history(config_map: ConfigMap) -> ConfigMap {
+    let ObjectMeta {
+        name,
+        namespace,
+        labels,
+        annotations,
+        owner_references,
+        ..
+    } = config_map.metadata;
+    ConfigMap {
+        metadata: ObjectMeta {
+            name,
+            namespace,
+            labels,
+            annotations,
+            owner_references,
+            ..ObjectMeta::default()
+        },
+        data: config_map.data,
+        ..ConfigMap::default()
     }
 }
 

@@ -67,6 +67,8 @@ pub enum ConfigMapWrite {
     Create(ConfigMap),
     /// With `metadata.resourceVersion` as precondition.
     Replace(ConfigMap),
+    /// Somebody has made it immutable, which nobody can take back: it is deleted and created anew.
+    Recreate(ConfigMapDeletion, ConfigMap),
 }
 
 /// A strategic merge patch, type Update, field manager [`crds::names::FIELD_MANAGER`]. `metadata.uid` and

@@ -17,6 +17,8 @@ use crate::words::visible;
 const MAX_TEXT: usize = 256;
 /// Questions without an answer before a sidecar counts as unreachable: one lost packet is no news.
 const SILENT_AFTER: u32 = 3;
+/// A kubelet refreshes the file within 90 s, also without a nudge.
+const OVERDUE: Duration = Duration::from_secs(120);
 /// For how long a loss is reported.
 const RECENT: Duration = Duration::from_secs(300);
 /// Bounds of what is kept of one answer; a LogShipping has at most 8 destinations, a Deployment few LogShippings.
@@ -34,6 +36,8 @@ pub(crate) struct Sighting {
     failures: u32,
     /// Since when another configuration is expected than the one that runs.
     awaited_since: Option<Timestamp>,
+    /// Whether that is longer than it ever takes in good order.
+    pub(crate) overdue: bool,
     losses: BTreeMap<(String, String), Loss>,
     /// Bytes that wait for destinations which fail, by pipeline and destination. They tick, so nobody is woken by them.
     pub(crate) held_up: BTreeMap<(String, String), u64>,
@@ -117,7 +121,7 @@ impl Sighting {
 
     /// Whether a status made of `other` could be another one.
     pub(crate) fn differs_for_status(&self, other: &Self) -> bool {
-        (&self.seen, &self.silence) != (&other.seen, &other.silence)
+        (&self.seen, &self.silence, self.overdue) != (&other.seen, &other.silence, other.overdue)
     }
 
     /// A counter that is seen for the first time is its own baseline.

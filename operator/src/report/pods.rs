@@ -253,11 +253,18 @@ fn load(overview: &Overview<'_>, pod: &PodView<'_>, pipeline: Option<&PipelineSe
                 rejected.error
             ),
         )),
-        None => Load::NotYet(place.finding(
-            Reason::Loading,
-            &format!("the sidecar doesn't run revision {expected} yet"),
-        )),
+        None => Load::NotYet(place.finding(Reason::Loading, &not_yet(expected, pod))),
     }
+}
+
+fn not_yet(expected: &str, pod: &PodView<'_>) -> String {
+    if pod.sighting.is_some_and(|sighting| sighting.overdue) {
+        return format!(
+            "the sidecar doesn't run revision {expected}, though its kubelet should have refreshed the file within 90 s. Delete \
+             the pod, or look at the kubelet: it never reads a ConfigMap again that was immutable when the pod started"
+        );
+    }
+    format!("the sidecar doesn't run revision {expected} yet")
 }
 
 fn delivery(names: &SpecNames, pod: &PodView<'_>, pipeline: Option<&PipelineSeen>, place: &Place<'_>) -> Delivery {

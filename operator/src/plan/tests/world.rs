@@ -88,7 +88,9 @@ pub(super) fn observed(owner: &str, shippings: Vec<Shipping>) -> Observed {
 /// Carries a plan out, as the API server would have it done.
 pub(super) fn carry_out(observed: &mut Observed, plan: &Plan) {
     match plan.config_map.clone() {
-        Some(ConfigMapWrite::Create(new) | ConfigMapWrite::Replace(new)) => observed.config_map = Some(new),
+        Some(ConfigMapWrite::Create(new) | ConfigMapWrite::Replace(new) | ConfigMapWrite::Recreate(_, new)) => {
+            observed.config_map = Some(new);
+        }
         None => {}
     }
     if let Some(patch) = &plan.patch {

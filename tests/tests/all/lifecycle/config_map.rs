@@ -40,6 +40,31 @@ fn whatever_is_edited_in_it_comes_back_and_restarts_nothing() {
     life.await_steps(&[Ours]);
 }
 
+/// Nobody can take that back, so it is made anew. Kubelets that have it mounted don't look at it again, which the status
+/// says when it lasts.
+#[test]
+fn one_that_was_made_immutable_is_made_anew_and_goes_on_changing() {
+    let life = Life::begin("immutable");
+    edit(&life, &json!({"metadata": {"labels": {"team": "shop"}}}));
+    edit(&life, &json!({"immutable": true}));
+    let look = || life.shop.config_map();
+    wait::until_is("it can be changed again", PATIENCE, look, |found| {
+        found
+            .as_ref()
+            .is_some_and(|found| found["immutable"].is_null() && found["data"].is_object())
+    });
+    life.shop.namespace.apply(&reconfigured());
+    wait::until_is(
+        "the configuration changes",
+        PATIENCE,
+        || life.files(),
+        |files| files.contains("other.logging"),
+    );
+    assert_eq!(life.shop.config_map().unwrap()["metadata"]["labels"]["team"], "shop");
+    life.shop.await_condition("Ready", "True Healthy");
+    life.await_steps(&[Ours]);
+}
+
 /// People's own labels and annotations are none of our business.
 #[test]
 fn labels_that_people_add_stay() {
