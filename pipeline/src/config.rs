@@ -181,6 +181,16 @@ impl Config {
     }
 }
 
+impl Pipeline {
+    /// How many bytes it takes in a configuration as the operator writes it, which is indented: people read it.
+    pub fn rendered_bytes(&self) -> usize {
+        // Two levels further in than by itself, and the comma after it.
+        const INDENTATION: usize = 4;
+        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.len() + (text.lines().count() * (INDENTATION + 1)) + 1
+    }
+}
+
 /// Parses and judges a configuration file, JSON or YAML.
 ///
 /// # Errors

@@ -73,6 +73,9 @@ pub const MAX_LINE_BYTES: Sizes = Sizes::new(ByteSize::from_bytes(1), ByteSize::
 pub const BATCH_BYTES: Sizes = Sizes::new(ByteSize::from_bytes(1), ByteSize::from_mib(64));
 pub const MAX_HELD_BYTES: Sizes = Sizes::new(ByteSize::from_bytes(1), ByteSize::from_mib(1 << 30));
 
+/// Of a pipeline as it stands in a ConfigMap, which takes 1 MiB and may have to hold the configurations of two pod shapes.
+pub const MAX_RENDERED_BYTES: usize = 450 * 1024;
+
 /// Requests under way at once.
 pub const IN_FLIGHT: std::ops::RangeInclusive<u32> = 1..=64;
 /// A share of records.

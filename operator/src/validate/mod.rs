@@ -14,10 +14,6 @@ use serde_json::json;
 
 use crate::amount::Amount;
 
-/// How large a LogShipping's part of the configuration may be: a ConfigMap takes 1 MiB and may have to hold the
-/// configuration of two pod shapes.
-const MAX_RENDERED_BYTES: usize = 450 * 1024;
-
 /// A LogShipping whose specification is usable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accepted {
@@ -53,7 +49,6 @@ pub fn validate(shipping: &LogShipping) -> Result<Accepted, Vec<FieldError>> {
     }
     errors.extend(resources(&spec.sidecar.resources));
     errors.extend(support::specification(spec));
-    errors.extend(too_large(spec));
     for error in &mut errors {
         error.path.insert_str(0, "spec.");
     }
@@ -90,20 +85,6 @@ fn resources(resources: &Resources) -> Vec<FieldError> {
 
 fn amount(quantity: Option<&Quantity>) -> Option<Amount> {
     quantity.and_then(|quantity| Amount::parse(&quantity.0))
-}
-
-fn too_large(spec: &LogShippingSpec) -> Option<FieldError> {
-    let rendered = json!([spec.sources, spec.transforms, spec.destinations]).to_string();
-    (rendered.len() > MAX_RENDERED_BYTES).then(|| {
-        FieldError::new(
-            "sources",
-            format!(
-                "sources, transforms and destinations make {} KiB of configuration, at most {} KiB are possible",
-                rendered.len() / 1024,
-                MAX_RENDERED_BYTES / 1024
-            ),
-        )
-    })
 }
 
 /// The hash covers what a sidecar runs and how its container is made. Who is selected and in which order Deployments

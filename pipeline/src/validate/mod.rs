@@ -5,6 +5,7 @@
 mod destination;
 mod parts;
 mod place;
+mod size;
 mod source;
 mod time;
 mod transform;
@@ -117,6 +118,7 @@ pub fn specification(
         destination::destination(at.field("destinations").index(index), destination, &names, origin);
     }
     at.add(support::transforms(transforms));
+    at.add(size::rendered(sources, transforms, destinations));
     errors
 }
 

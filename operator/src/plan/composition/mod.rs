@@ -5,6 +5,7 @@
 //! holds what it has in this Deployment, its pipeline and its say about the sidecar, read back from the ConfigMap: a bad
 //! specification never replaces a good one, and what one LogShipping does changes nothing for another.
 
+mod room;
 mod rules;
 mod sizes;
 
@@ -26,9 +27,17 @@ use crate::validate::{Accepted, pipeline_name};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Wishes {
+    #[serde(skip_serializing_if = "is_default")]
     pub priority: i32,
+    #[serde(skip_serializing_if = "is_default")]
     pub sidecar: Sidecar,
+    #[serde(skip_serializing_if = "is_default")]
     pub volume: VolumeSpec,
+}
+
+/// An annotation has little room, and most LogShippings ask for nothing.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Wishes by name of the LogShipping.
@@ -68,6 +77,7 @@ pub(super) struct Composition {
 }
 
 /// One LogShipping's part.
+#[derive(Clone)]
 struct Member {
     name: String,
     stance: Stance,
@@ -107,6 +117,9 @@ pub(super) fn compose(
     }
     // By the priority that was, or will be, admitted.
     members.sort_by_key(|member| (Reverse(member.wishes.priority), member.name.clone()));
+    let held = |name: &str| holding(ground, namespace, name, running);
+    let room::Settled { members, no_room } = room::settle(members, held);
+    refused.extend(no_room);
     let recreate = recreate(candidates);
     Composition {
         recreate,

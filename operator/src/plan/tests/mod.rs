@@ -4,6 +4,7 @@ mod composition;
 mod properties;
 mod references;
 mod retaining;
+mod room;
 mod running;
 mod shapes;
 mod snapshots;
