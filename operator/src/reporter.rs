@@ -133,8 +133,8 @@ impl Reporter {
             uid: &entry.uid,
             read: entry.status.as_ref(),
         };
-        let Report { status, changes_at } = self.sum_up(object, entry, now);
-        if let Some(wait) = self.publish(object, status).await? {
+        if let Some(wait) = self.written().pause(object, Instant::now()) {
+            // A sum that could not be written is not worth its work: while Deployments roll out there are many.
             return Ok(Next::After(wait));
         }
         self.say_farewells(key, entry);

@@ -91,6 +91,7 @@ fn take<W: Watched>(index: &mut Index, key: W::Key, seen: Seen<W>) -> Wakes {
 impl Wakes {
     fn and(mut self, mut other: Self) -> Self {
         self.targets.append(&mut other.targets);
+        self.gathering.append(&mut other.gathering);
         self.shippings.append(&mut other.shippings);
         self.pods.append(&mut other.pods);
         self

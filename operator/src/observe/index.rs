@@ -29,6 +29,8 @@ use crate::validate::pipeline_name;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wakes {
     pub(crate) targets: BTreeSet<TargetKey>,
+    /// These may wait a little for more about them: of a rollout one pod comes after the other.
+    pub(crate) gathering: BTreeSet<TargetKey>,
     pub(crate) shippings: BTreeSet<ShippingKey>,
     /// Pods whose sidecar should be asked soon.
     pub(crate) pods: BTreeSet<PodKey>,
@@ -282,7 +284,7 @@ impl Index {
                 self.wake_shippings_on(target, &mut wakes);
             }
             if before.and_then(Sighting::loaded) != sighting.loaded() {
-                wakes.targets.insert(target.clone());
+                wakes.gathering.insert(target.clone());
             }
         }
         self.sightings.insert(uid.to_owned(), sighting);

@@ -243,7 +243,7 @@ impl Watched for Pods {
         if let Some(target) = index.target_of(&pod).cloned() {
             index.wake_shippings_on(&target, &mut wakes);
             if !same_for_plan {
-                wakes.targets.insert(target);
+                wakes.gathering.insert(target);
             }
         }
         index.pods.insert(key.clone(), pod);
@@ -327,7 +327,8 @@ fn of_owner(index: &Index, key: &ConfigMapKey, object: &ConfigMap) -> Wakes {
 }
 
 fn wake_with_their_shippings(index: &Index, mut wakes: Wakes) -> Wakes {
-    for target in wakes.targets.clone() {
+    let targets: Vec<_> = wakes.targets.union(&wakes.gathering).cloned().collect();
+    for target in targets {
         index.wake_shippings_on(&target, &mut wakes);
     }
     wakes

@@ -40,9 +40,16 @@ use crate::poll::Sighting;
 use crate::queue::Queue;
 use crate::settings::Switch;
 
-/// For how long changes of targets are gathered before they are summed up: a thousand of them are one sum, not a
-/// thousand.
+/// For how long changes of targets are gathered before they are summed up, and changes of pods before their targets are
+/// planned: a thousand of them are one sum, not a thousand.
 const GATHER: Duration = Duration::from_millis(100);
+
+/// Whether an answer told anything that wasn't known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Learnt {
+    News,
+    Nothing,
+}
 
 /// The index, and the queues of those who work on it.
 #[derive(Debug)]
@@ -110,10 +117,12 @@ impl Cluster {
         let wakes = change(&mut self.index.write().unwrap_or_else(PoisonError::into_inner));
         let Wakes {
             targets,
+            gathering,
             shippings,
             pods,
         } = wakes;
         self.targets.wake_all(targets);
+        self.targets.wake_all_after(GATHER, gathering);
         self.shippings.wake_all_after(GATHER, shippings);
         // Where nobody asks them they would gather for ever.
         if self.polling == Switch::On {

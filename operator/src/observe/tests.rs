@@ -161,7 +161,7 @@ fn a_pod_belongs_to_a_deployment_by_the_uids_of_its_owners() -> Outcome {
     let mut index = shop()?;
     let of_target = |index: &Index| -> Vec<_> { index.pods_of(&target()).map(|pod| pod.view.name.clone()).collect() };
     let wakes = seen::<Pods>(&mut index, Event::Apply(read(pod("claims-to", "another"))?));
-    assert_eq!(wakes.targets, [].into());
+    assert_eq!((wakes.targets, wakes.gathering), ([].into(), [].into()));
     assert_eq!(of_target(&index), ["p"]);
     let claimant = index
         .pod(&PodKey::new("shop", "claims-to"))
@@ -185,14 +185,14 @@ fn a_pod_wakes_its_target_and_is_asked_soon() -> Outcome {
     nudged["metadata"]["annotations"] = json!({"logshipping.dev/config-revision": "abc"});
     let wakes = seen::<Pods>(&mut index, Event::Apply(read(nudged.clone())?));
     let key = PodKey::new("shop", "p");
-    assert_eq!((wakes.targets, wakes.pods), ([target()].into(), [key.clone()].into()));
+    assert_eq!((wakes.gathering, wakes.pods), ([target()].into(), [key.clone()].into()));
     assert_eq!(
         seen::<Pods>(&mut index, Event::Apply(read(nudged)?)),
         Wakes::default(),
         "nothing new"
     );
     let wakes = seen::<Pods>(&mut index, Event::Delete(read(pod("p", "r"))?));
-    assert_eq!((wakes.targets, wakes.shippings), ([target()].into(), [logs()].into()));
+    assert_eq!((wakes.gathering, wakes.shippings), ([target()].into(), [logs()].into()));
     assert!(index.pod(&key).is_none());
     Ok(())
 }

@@ -59,6 +59,13 @@ impl Written {
         entry.and_then(|entry| entry.status.as_ref()).or(object.read)
     }
 
+    /// For how long nothing can be written about an object, whatever there is to say.
+    pub(crate) fn pause(&self, object: Object<'_>, now: Instant) -> Option<Duration> {
+        let entry = self.entries.get(object.key).filter(|entry| entry.uid == object.uid)?;
+        let left = (entry.at? + PAUSE).saturating_duration_since(now);
+        (!left.is_zero()).then_some(left)
+    }
+
     /// Judges a new status against the one that was read from the object.
     pub(crate) fn decide(&mut self, object: Object<'_>, status: &LogShippingStatus, now: Instant) -> Decision {
         let entry = self.entries.entry(object.key.clone()).or_default();
