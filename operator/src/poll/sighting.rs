@@ -104,7 +104,10 @@ impl Sighting {
             }
         }
         let waits = expected.is_some_and(|expected| sighting.loaded().as_deref() != Some(expected));
-        sighting.awaited_since = waits.then(|| sighting.awaited_since.unwrap_or(now));
+        // One in the future is from before the clock was put back.
+        let since = sighting.awaited_since.filter(|since| *since <= now);
+        sighting.awaited_since = waits.then(|| since.unwrap_or(now));
+        sighting.overdue = sighting.awaited_since.is_some() && !sighting.is_awaited(now, OVERDUE);
         sighting
     }
 
@@ -310,6 +313,30 @@ mod tests {
         }
         let again = Sighting::after(Some(&sighting), report(0, 1), None, at(9));
         assert!(!again.differs_for_status(&first));
+    }
+
+    #[test]
+    fn what_takes_longer_than_it_ever_does_in_good_order_is_news() {
+        let waiting = Sighting::after(None, report(0, 1), Some("other"), at(0));
+        let soon = Sighting::after(Some(&waiting), report(0, 1), Some("other"), at(90));
+        assert!(!soon.overdue && !soon.differs_for_status(&waiting));
+        let late = Sighting::after(Some(&soon), report(0, 1), Some("other"), at(121));
+        assert!(late.overdue && late.differs_for_status(&soon));
+        let put_back = Sighting::after(Some(&soon), report(0, 1), Some("other"), at(-3600));
+        assert!(!put_back.overdue, "the clock was put back");
+        assert!(!Sighting::after(Some(&late), report(0, 1), Some("h"), at(125)).overdue);
+    }
+
+    #[test]
+    fn what_waits_for_a_destination_that_fails_is_known_and_wakes_nobody() {
+        let first = Sighting::after(None, report(0, 1), None, at(0));
+        let second = Sighting::after(Some(&first), report(0, 999), None, at(5));
+        let name = ("shop/logs".to_owned(), "loki".to_owned());
+        assert_eq!(
+            (first.held_up.get(&name), second.held_up.get(&name)),
+            (Some(&1), Some(&999))
+        );
+        assert!(!first.differs_for_status(&second));
     }
 
     #[test]

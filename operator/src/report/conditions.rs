@@ -295,7 +295,8 @@ fn is_wanted(summed: &Summed<'_>, said: &Said) -> bool {
     match said.reason {
         Reason::Preview | Reason::Paused | Reason::NoTargets | Reason::NoSidecars => true,
         Reason::NotObserved => summed.previous_condition(said.condition).is_some_and(|before| {
-            let since = summed.now.duration_since(before.last_transition_time.0);
+            // A time in the future is one from before the clock was put back; how long ago that was is not known.
+            let since = summed.now.duration_since(before.last_transition_time.0).abs();
             before.status == said.truth.as_str() && since >= UNSEEN_IS_WANTED_AFTER
         }),
         _ => false,

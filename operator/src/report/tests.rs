@@ -263,6 +263,7 @@ fn a_sidecar_that_cannot_be_asked_holds_back_ready_for_a_minute_only() -> Outcom
         (ready(159).as_deref(), ready(160).as_deref()),
         (Some("Unknown"), Some("True"))
     );
+    assert_eq!(ready(-3600).as_deref(), Some("True"), "the clock was put back");
     Ok(())
 }
 
