@@ -2,11 +2,14 @@
 
 mod churn;
 mod configuration;
+mod crowd;
 mod delivery;
 mod faults;
+mod hostile;
 mod injection;
 mod leadership;
 mod obstacles;
+mod outage;
 pub mod removal;
 pub mod shop;
 mod sweep;
