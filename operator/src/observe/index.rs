@@ -4,7 +4,7 @@
 //! polling and reporting. Pods are found through their ReplicaSets by uid, never by name, so a pod can't claim to
 //! belong to a Deployment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crds::names;
@@ -73,6 +73,9 @@ pub(super) enum Stay {
     Leaves,
 }
 
+/// Answers are late by seconds at most.
+const MAX_DEPARTED: usize = 256;
+
 /// What is known.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
@@ -85,6 +88,8 @@ pub(crate) struct Index {
     /// By uid of the pod: a pod of the same name is another pod.
     sightings: BTreeMap<String, Sighting>,
     pub(super) farewells: Farewells,
+    /// Uids of ConfigMaps that are gone, the latest of them: an answer about one comes too late.
+    departed: VecDeque<String>,
     /// How each target stood when it was last worked on.
     states: BTreeMap<TargetKey, TargetState>,
     // Derived from the above, by uid:
@@ -241,6 +246,18 @@ impl Index {
             .get(self.target_of(pod)?)?
             .configs
             .get(pod.view.shape.as_ref()?)
+    }
+
+    /// An object of this uid will never be there again.
+    pub(super) fn departs(&mut self, uid: Option<&String>) {
+        self.departed.extend(uid.cloned());
+        if self.departed.len() > MAX_DEPARTED {
+            self.departed.pop_front();
+        }
+    }
+
+    pub(super) fn has_departed(&self, uid: Option<&String>) -> bool {
+        uid.is_some_and(|uid| self.departed.contains(uid))
     }
 
     /// Takes in an answer to a write of a LogShipping's finalizer before the watch delivers it.

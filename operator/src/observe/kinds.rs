@@ -303,10 +303,11 @@ impl Watched for ConfigMaps {
     }
 
     fn remove(index: &mut Index, key: &ConfigMapKey) -> Wakes {
-        match index.config_maps.remove(key) {
-            Some(entry) => wake_with_their_shippings(index, of_owner(index, key, &entry.object)),
-            None => Wakes::default(),
-        }
+        let Some(entry) = index.config_maps.remove(key) else {
+            return Wakes::default();
+        };
+        index.departs(entry.object.metadata.uid.as_ref());
+        wake_with_their_shippings(index, of_owner(index, key, &entry.object))
     }
 
     fn keys(index: &Index) -> impl Iterator<Item = &ConfigMapKey> {

@@ -105,11 +105,17 @@ impl Cluster {
         learnt
     }
 
-    /// Takes in an answer to a write before the watch delivers it.
+    /// Takes in an answer to a write before the watch delivers it, unless the watch has told already that it is gone.
     pub(crate) fn learn_config_map(&self, mut config_map: ConfigMap) {
         watch::trim(&mut config_map.metadata);
         let entry = ConfigMapEntry::of(config_map);
-        self.change(|index| ConfigMaps::put(index, ConfigMapKey::of(&entry.object.metadata), entry));
+        self.change(|index| {
+            let metadata = &entry.object.metadata;
+            if index.has_departed(metadata.uid.as_ref()) {
+                return Wakes::default();
+            }
+            ConfigMaps::put(index, ConfigMapKey::of(metadata), entry.clone())
+        });
     }
 
     /// Changes the index and wakes whom that concerns.

@@ -2,9 +2,11 @@
 
 use std::error::Error;
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
+use super::Cluster;
 use super::event::{Relist, Watched, on_event};
 use super::index::{Index, Wakes};
 use super::key::{PodKey, ShippingKey, TargetKey};
@@ -212,6 +214,25 @@ fn a_configuration_that_is_deleted_wakes_its_deployment() -> Outcome {
     let wakes = seen::<ConfigMaps>(&mut index, Event::Delete(read(config_map)?));
     assert_eq!(wakes.targets, [target()].into());
     assert!(index.config_map(&target()).is_none());
+    Ok(())
+}
+
+#[test]
+fn an_answer_about_a_config_map_that_is_gone_brings_nothing_back() -> Outcome {
+    let cluster = Cluster::new(Switch::Off);
+    let object = json!({"metadata": {"namespace": "shop", "name": "logshipping-deployment-server", "uid": "c"}});
+    let config_map: ConfigMap = serde_json::from_value(object.clone())?;
+    let known = || cluster.index().config_map(&target()).is_some();
+    cluster.learn_config_map(config_map.clone());
+    assert!(known());
+    let gone = Event::Delete(read(object)?);
+    cluster.change(|index| seen::<ConfigMaps>(index, gone));
+    cluster.learn_config_map(config_map.clone());
+    assert!(!known());
+    let mut another = config_map;
+    another.metadata.uid = Some("c2".to_owned());
+    cluster.learn_config_map(another);
+    assert!(known());
     Ok(())
 }
 
