@@ -21,8 +21,9 @@ const SILENT_AFTER: u32 = 3;
 const OVERDUE: Duration = Duration::from_secs(120);
 /// For how long a loss is reported.
 const RECENT: Duration = Duration::from_secs(300);
-/// Bounds of what is kept of one answer; a LogShipping has at most 8 destinations, a Deployment few LogShippings.
-const MAX_PIPELINES: usize = 64;
+/// Bounds of what is kept of one answer; a LogShipping has at most 8 destinations. An answer of the size that is read has
+/// no room for more pipelines.
+const MAX_PIPELINES: usize = 512;
 const MAX_DESTINATIONS: usize = 16;
 const MAX_UNREADABLE: usize = 20;
 
