@@ -104,7 +104,7 @@ impl Reporter {
             uid: &entry.uid,
             read: entry.status.as_ref(),
         };
-        let status = blocked(self.written().previous(object), &message, now);
+        let status = blocked(self.written().previous(object, Instant::now()), &message, now);
         let wait = match self.publish(object, status).await? {
             Decision::Later(wait) => Some(wait),
             Decision::Now | Decision::Unchanged => None,
@@ -228,7 +228,7 @@ impl Reporter {
     fn sum_up(&self, object: Object<'_>, entry: &ShippingEntry, now: Timestamp) -> Report {
         let written = self.written();
         let index = self.cluster.index();
-        let previous = written.previous(object);
+        let previous = written.previous(object, Instant::now());
         report(&Overview::of(&index, object.key, entry, previous, self.polling), now)
     }
 

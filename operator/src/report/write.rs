@@ -53,10 +53,15 @@ pub(crate) enum Decision {
 }
 
 impl Written {
-    /// What is known to stand in the object: what was written last, or what was read at the start.
-    pub(crate) fn previous<'a>(&'a self, object: Object<'a>) -> Option<&'a LogShippingStatus> {
+    /// What is known to stand in the object: what was written a moment ago, which the watch may not have delivered yet, else
+    /// what was read. Somebody else may have written since, and times are taken over from this.
+    pub(crate) fn previous<'a>(&'a self, object: Object<'a>, now: Instant) -> Option<&'a LogShippingStatus> {
         let entry = self.entries.get(object.key).filter(|entry| entry.uid == object.uid);
-        entry.and_then(|entry| entry.status.as_ref()).or(object.read)
+        let written = entry.and_then(|entry| entry.status.as_ref());
+        match self.pause(object, now) {
+            Some(_) => written.or(object.read),
+            None => object.read.or(written),
+        }
     }
 
     /// For how long nothing can be written about an object, whatever there is to say.
@@ -229,6 +234,19 @@ mod tests {
         desk.wrote("u", &ours);
         assert_eq!(desk.decide(&ours, Some(&ours), 5), Decision::Unchanged);
         assert_eq!(desk.decide(&ours, Some(&status(Reason::Healthy, 9)), 5), Decision::Now);
+    }
+
+    #[test]
+    fn times_are_taken_over_from_what_stands_in_the_object() {
+        let (mut desk, ours, theirs) = (Desk::new(), status(Reason::Healthy, 1), status(Reason::Healthy, 9));
+        desk.wrote("u", &ours);
+        let object = Object {
+            key: &desk.key,
+            uid: "u",
+            read: Some(&theirs),
+        };
+        let previous = |seconds| desk.written.previous(object, desk.start + Duration::from_secs(seconds));
+        assert_eq!((previous(1), previous(5)), (Some(&ours), Some(&theirs)));
     }
 
     #[test]
