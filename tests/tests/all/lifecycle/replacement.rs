@@ -45,11 +45,11 @@ fn a_deployment_that_is_replaced_before_its_garbage_is_collected_has_a_config_ma
         life.shop.namespace.apply(DEPLOYMENT);
     }
     await_own_config_map(&life);
-    assert!(
-        life.shop.template()["spec"]["initContainers"]
-            .to_string()
-            .contains("logshipping-sidecar")
-    );
+    // The status may still be about the one before: it is written every five seconds at most.
+    let init = || life.shop.template()["spec"]["initContainers"].to_string();
+    wait::until_is("it carries the sidecar", PATIENCE, init, |init| {
+        init.contains("logshipping-sidecar")
+    });
 }
 
 /// The ConfigMap of the old one has no owner then; the new one takes it over with everything else.
