@@ -91,6 +91,19 @@ pub struct PipelineReport {
     pub revision: String,
     pub sources: Vec<SourceReport>,
     pub destinations: Vec<DestinationReport>,
+    /// Only where the pipeline asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reclaim: Option<ReclaimReport>,
+}
+
+/// What became of `reclaim: AfterDelivery`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReclaimReport {
+    /// Bytes of delivered text that were given back to the volume since the sidecar started.
+    pub reclaimed_bytes: u64,
+    /// Files of which nothing can be given back, and why; at most [`MAX_UNREADABLE`].
+    pub failed: Vec<Unreadable>,
 }
 
 /// One source.

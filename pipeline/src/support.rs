@@ -3,7 +3,6 @@
 //!
 //! This is the one place to delete from when a feature arrives.
 
-use crate::config::Reclaim;
 use crate::destination::{Destination, Kind};
 use crate::source::Source;
 use crate::transform::{OnExceed, Transform};
@@ -51,17 +50,13 @@ pub(crate) fn destination(path: &str, destination: &Destination, kind: Kind<'_>)
         .collect()
 }
 
-pub(crate) fn reclaim(reclaim: Reclaim) -> Option<FieldError> {
-    (reclaim != Reclaim::Never).then(|| not_yet("reclaim"))
-}
-
 #[cfg(test)]
 mod tests {
     use crate::config;
 
     #[test]
     fn what_does_nothing_yet_is_refused_and_named() {
-        let yaml = "pipelines: [{name: a, reclaim: AfterDelivery, \
+        let yaml = "pipelines: [{name: a, \
             sources: [{name: s, paths: [/a/b], encoding: latin1}], \
             transforms: [{rateLimit: {recordsPerSecond: 1, onExceed: Wait}}], \
             destinations: [{name: d, kafka: {brokers: ['k:1'], topic: t}, proxy: 'https://p'}]}]";
@@ -73,7 +68,6 @@ mod tests {
             "destinations[0].kafka",
             "destinations[0].proxy",
             "transforms[0].rateLimit.onExceed",
-            "reclaim",
         ];
         assert_eq!(paths, expected);
     }

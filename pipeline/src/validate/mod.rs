@@ -82,7 +82,6 @@ pub fn pipeline(pipeline: &Pipeline) -> Vec<FieldError> {
         &pipeline.destinations,
         Origin::Standalone,
     ));
-    at.add(support::reclaim(pipeline.reclaim));
     errors
 }
 

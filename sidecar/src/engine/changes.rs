@@ -156,6 +156,7 @@ impl Engine {
             self.due.sweep = now.instant + every;
             self.sweep(now);
             self.bound_held(now);
+            self.reclaimer.stir();
         }
         if now.instant >= self.due.rescan {
             self.due.rescan = now.instant + if self.watcher.must_poll() { POLL } else { RESCAN };

@@ -1,5 +1,7 @@
 //! Whether a file still holds what was read of it. Applications truncate and fill again while it is being read.
 
+use std::ops::Range;
+
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
@@ -65,6 +67,18 @@ pub(super) fn end_of_hole(file: &File, offset: u64) -> Option<u64> {
         }
     }
     None
+}
+
+/// The hole that begins at `offset`, if there is text after it.
+pub(super) fn hole_at(file: &File, offset: u64) -> Option<Range<u64>> {
+    // A file without holes takes at least as much room as it is long.
+    let fd = file
+        .fd
+        .as_ref()
+        .filter(|_| offset < file.size && file.allocated < file.size)?;
+    let start = rustix::fs::seek(fd, SeekFrom::Hole(offset)).ok()?;
+    let end = end_of_hole(file, offset).filter(|_| start == offset)?;
+    Some(offset..end)
 }
 
 #[cfg(test)]

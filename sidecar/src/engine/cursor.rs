@@ -77,6 +77,8 @@ pub(crate) enum NextLine {
     OpenGroup { size: u64 },
     /// It has waited long enough for its end.
     Overdue,
+    /// It goes on, if at all, behind a hole.
+    Reclaimed,
 }
 
 impl Cursor {
@@ -157,6 +159,13 @@ impl Cursor {
 
     pub(crate) fn recent(&self) -> &[u8] {
         &self.recent
+    }
+
+    /// Goes on elsewhere: what is between isn't there any more. Nothing may be under way.
+    pub(crate) fn pass_to(&mut self, position: Position) {
+        (self.read, self.state, self.settled) = (position.offset, position.state, position);
+        self.next_line = NextLine::Unknown;
+        self.rest();
     }
 
     /// Gives the memory back; the next position's tail covers only what is read from now on.

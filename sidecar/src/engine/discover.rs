@@ -13,8 +13,10 @@ use crate::reading::watcher::WatchId;
 
 use super::Engine;
 use super::clock::Now;
+use super::content::hole_at;
 use super::files::FileId;
 use super::head::HEAD;
+use super::reclaim::{HEAD_KEPT, Reclaimed};
 use super::source::{Tail, Walked, identity};
 use super::start::{self, Start};
 
@@ -173,7 +175,9 @@ impl Engine {
             {
                 return self.suspect(at, entry, (Opened { fd, facts, resolved }, patience), now);
             }
-            self.files.insert(fd, &facts, head, now)
+            let id = self.files.insert(fd, &facts, head, now);
+            self.know_hole(id);
+            id
         };
         if let Some(watch) = entry.watch {
             self.names.insert((watch, entry.name.clone()), id);
@@ -188,6 +192,13 @@ impl Engine {
         let mut sources = self.running.iter().flat_map(|running| &running.sources);
         if !sources.any(|source| source.tails.contains_key(&id)) {
             self.forget(id, now);
+        }
+    }
+
+    /// An earlier process may have given a part of it back to the volume.
+    fn know_hole(&mut self, id: FileId) {
+        if let Some(file) = self.files.get_mut(id) {
+            file.reclaimed = Reclaimed::found(hole_at(file, HEAD_KEPT));
         }
     }
 

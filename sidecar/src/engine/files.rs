@@ -10,6 +10,7 @@ use super::beginnings::{Beginnings, Noted};
 use super::clock::Now;
 use super::head::Head;
 use super::marks::Marks;
+use super::reclaim::Reclaimed;
 
 /// Names a file as long as the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +39,7 @@ pub(crate) struct File {
     pub(crate) error: Option<String>,
     /// Counts truncations, so that a cursor knows which content it belongs to.
     pub(crate) generation: u32,
+    pub(crate) reclaimed: Reclaimed,
 }
 
 /// What a look at a file found.
@@ -70,6 +72,7 @@ impl File {
             being_written: false,
             error: None,
             generation: 0,
+            reclaimed: Reclaimed::default(),
         }
     }
 
@@ -97,8 +100,14 @@ impl File {
         self.generation += 1;
         self.grew_at = now.instant;
         self.former_head = std::mem::take(&mut self.head);
+        self.reclaimed.content_began_anew();
         self.marks.clear();
         self.marks.grew_from(0, now.wall);
+    }
+
+    /// How far whoever reads at `offset` finds text.
+    pub(crate) fn text_end(&self, offset: u64) -> u64 {
+        self.reclaimed.text_end(offset, self.size)
     }
 }
 

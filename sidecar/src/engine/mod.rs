@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Each part of the loop is a file of its own: `changes` (what the kernel says), `discover` (which files there are),
-//! `lane` (batches), `saved` (positions), `reload` and `transaction` (configuration), `drain` (the end), `publish` (report and metrics).
+//! `lane` (batches), `saved` (positions), `reload` and `transaction` (configuration), `reclaim` and
+//! `punch` (room for the application), `drain` (the end), `publish` (report and metrics).
 
 pub(crate) mod account;
 mod beginnings;
@@ -29,6 +30,8 @@ mod mailbox;
 mod marks;
 mod open_batch;
 mod publish;
+mod punch;
+mod reclaim;
 mod reload;
 mod running;
 mod saved;
@@ -56,6 +59,7 @@ use crate::reading::watcher::{WatchId, Watcher};
 use changes::Mover;
 use clock::Now;
 use files::{FileId, Files};
+use punch::Reclaimer;
 use running::Running;
 use saved::Saved;
 use suspects::Suspect;
@@ -124,6 +128,7 @@ pub(crate) struct Engine {
     dirty: BTreeSet<FileId>,
     /// Files that may be copies under way.
     suspects: Vec<Suspect>,
+    reclaimer: Reclaimer,
     draining: Option<Draining>,
     due: Due,
 }
@@ -190,6 +195,7 @@ impl Engine {
             owed: HashMap::new(),
             dirty: BTreeSet::new(),
             suspects: Vec::new(),
+            reclaimer: Reclaimer::new(now),
             draining: None,
             due: Due {
                 events: now,
@@ -214,6 +220,7 @@ impl Engine {
             self.look_at_files(now);
             self.pump(now);
             self.save(now);
+            self.reclaim(now);
             if self.drained(now) {
                 break;
             }

@@ -103,6 +103,8 @@ pub(crate) enum Progress {
     Full,
     /// There is less in the file than was known.
     Short,
+    /// What comes next was given back to the volume.
+    Reclaimed,
     /// The bytes before the cursor aren't those that were read: the file was rewritten.
     Rewritten,
 }
@@ -139,9 +141,13 @@ impl OpenBatch {
         allowance: Allowance,
         processing: &mut Processing<'_>,
     ) -> Result<Progress, Errno> {
-        let available = file.size.saturating_sub(cursor.read);
-        let size = file.size;
+        let (size, end) = (file.size, file.text_end(cursor.read));
+        let available = end.saturating_sub(cursor.read);
         let waits = [NextLine::Unterminated { size }, NextLine::OpenGroup { size }];
+        if available == 0 && end < size {
+            cursor.next_line = NextLine::Reclaimed;
+            return Ok(Progress::Reclaimed);
+        }
         if available == 0 || waits.contains(&cursor.next_line) {
             return Ok(Progress::Waits);
         }
@@ -158,11 +164,11 @@ impl OpenBatch {
         if got == 0 {
             return Ok(Progress::Short);
         }
-        let reached_end = cursor.read + got as u64 >= file.size;
+        let reached_end = cursor.read + got as u64 >= end;
         let is_overdue = cursor.next_line == NextLine::Overdue;
         let ends_with_line = self.batch.text.last() == Some(&b'\n');
         let is_until = ends_with_line && allowance.until == Some(cursor.read + got as u64);
-        let tail = if is_overdue && reached_end || is_until {
+        let tail = if is_overdue && reached_end && end == size || is_until {
             Tail::Ship
         } else {
             Tail::Wait
@@ -180,6 +186,10 @@ impl OpenBatch {
         let progress = self.take(id, cursor, file, taking, processing);
         if let Some(progress) = progress {
             return Ok(progress);
+        }
+        if reached_end && end < size {
+            cursor.next_line = NextLine::Reclaimed;
+            return Ok(Progress::Reclaimed);
         }
         if reached_end {
             cursor.next_line = if ends_with_line {
@@ -340,7 +350,7 @@ fn own_time(slot: u64, least: i64) -> i64 {
 
 /// How many bytes to read; `None` when the batch has to leave first.
 fn wanted(cursor: &Cursor, file: &File, allowance: Allowance, is_empty: bool) -> Option<usize> {
-    let available = usize::try_from(file.size - cursor.read).unwrap_or(usize::MAX);
+    let available = usize::try_from(file.text_end(cursor.read) - cursor.read).unwrap_or(usize::MAX);
     if matches!(cursor.next_line, NextLine::Long | NextLine::Overdue) {
         // One byte more than a line may have, and its end.
         let line = allowance.max_line + 2;

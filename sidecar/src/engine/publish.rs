@@ -212,6 +212,7 @@ impl Engine {
                 .map(|source| self.source_report(source))
                 .collect(),
             destinations: running.lanes.iter().map(destination_report).collect(),
+            reclaim: self.reclaim_report(running),
         }
     }
 

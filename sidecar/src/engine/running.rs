@@ -19,6 +19,10 @@ pub(crate) struct Running {
 pub(crate) type Shared<'a> = (&'a Files, &'a mut Saved, Now);
 
 impl Running {
+    pub(crate) fn follows(&self, id: FileId) -> bool {
+        self.sources.iter().any(|source| source.tails.contains_key(&id))
+    }
+
     /// A source no longer concerns itself with a file. Positions are kept for a day, unless the file is deleted.
     pub(crate) fn detach(&mut self, source: SourceId, id: FileId, fate: Fate, (files, saved, now): Shared<'_>) {
         for lane in &mut self.lanes {

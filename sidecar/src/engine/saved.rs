@@ -232,6 +232,11 @@ impl Saved {
         }
     }
 
+    /// Whether a record is as the disk has it, also after the loss of power.
+    pub(crate) fn is_on_disk(&self, record: RecordId) -> bool {
+        self.store.is_on_disk(record)
+    }
+
     /// When [`flush`](Self::flush) has something to do.
     pub(crate) fn next_flush(&self) -> Option<Instant> {
         let sync_at = self.store.needs_sync().then_some(self.synced_at + SYNC_AFTER);

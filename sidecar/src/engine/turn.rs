@@ -37,6 +37,7 @@ impl Engine {
             }
         }
         if any {
+            self.reclaimer.stir();
             self.publish_soon(now);
         }
     }
@@ -110,6 +111,11 @@ impl Engine {
             Recheck::Short => {
                 self.dirty.insert(id);
                 self.lanes_mut().for_each(|lane| lane.grew(id, 0));
+            }
+            Recheck::Reclaimed => {
+                if let Some(end) = self.files.get(id).and_then(|file| file.reclaimed.hole_ahead(0)) {
+                    self.lanes_mut().for_each(|lane| lane.pass_hole(id, end));
+                }
             }
             Recheck::Rewritten => {
                 let Some(file) = self.files.get_mut(id) else {
@@ -198,6 +204,7 @@ impl Engine {
         at(self.saved.as_ref().and_then(super::saved::Saved::next_flush));
         at(self.draining.is_some().then_some(now + DRAIN_STEP));
         at(Some(self.due.publish));
+        at(self.reclaimer.next().filter(|_| self.draining.is_none()));
         at(self.suspects.iter().map(|suspect| suspect.look_at).min());
         for running in &self.running {
             for lane in &running.lanes {

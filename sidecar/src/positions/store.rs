@@ -184,6 +184,10 @@ impl Store {
         !self.dirty.is_empty()
     }
 
+    pub(crate) fn is_on_disk(&self, id: RecordId) -> bool {
+        !self.dirty.contains(&id.0) && !self.written.contains(&id.0)
+    }
+
     pub(crate) fn needs_sync(&self) -> bool {
         !self.written.is_empty()
     }

@@ -19,6 +19,8 @@ mod polling;
 #[cfg(test)]
 mod processing;
 #[cfg(test)]
+mod reclaim;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod resume;
@@ -28,3 +30,5 @@ mod rotation;
 mod secrets;
 #[cfg(test)]
 mod unterminated;
+#[cfg(test)]
+mod volume;

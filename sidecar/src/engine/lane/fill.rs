@@ -46,6 +46,8 @@ pub(crate) struct Turn<'a> {
 pub(crate) enum Recheck {
     /// It has fewer bytes than were known.
     Short,
+    /// A part of it was given back to the volume.
+    Reclaimed,
     /// Its content is another.
     Rewritten,
 }
@@ -247,6 +249,7 @@ impl Lane {
                 }
             }
             Ok(Progress::Short) => turn.rechecks.push((file_id, Recheck::Short)),
+            Ok(Progress::Reclaimed) => turn.rechecks.push((file_id, Recheck::Reclaimed)),
             Ok(Progress::Rewritten) => turn.rechecks.push((file_id, Recheck::Rewritten)),
             Err(error) => file.error = Some(error),
         }

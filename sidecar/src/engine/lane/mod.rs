@@ -36,6 +36,7 @@ mod former;
 mod intents;
 #[cfg(test)]
 mod killed;
+mod hole;
 mod offer;
 mod replay;
 mod settle;
