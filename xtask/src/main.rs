@@ -8,6 +8,7 @@ mod demo;
 mod generate;
 mod images;
 mod process;
+mod reclaim;
 mod test;
 mod workspace;
 
@@ -46,6 +47,8 @@ enum Chore {
     Test,
     /// Break the sidecar on purpose, by seeds, and count what arrives
     Chaos(chaos::Arguments),
+    /// Write a gibibyte of log through a volume of 64 MiB that delivered text is given back to
+    Reclaim,
     /// Measure, and print tables
     Bench {
         #[command(subcommand)]
@@ -75,6 +78,7 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Lint => return test::lint(),
         Chore::Test => return test::chore(),
         Chore::Chaos(arguments) => return chaos::chore(&arguments),
+        Chore::Reclaim => reclaim::chore()?,
         Chore::Bench { bench } => bench::chore(&bench)?,
         Chore::Demo => demo::up()?,
         Chore::DemoDown => demo::down()?,
