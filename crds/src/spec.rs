@@ -190,7 +190,8 @@ pub struct Volume {
     #[schemars(extend("x-kubernetes-validations" = schema::volume_size()))]
     pub size_limit: Option<ByteSize>,
     /// `AfterDelivery` gives delivered ranges of a file back to the file system, so that a log that never rotates
-    /// can't fill the volume. `Never` leaves files alone.
+    /// can't fill the volume. The volume is then mounted writable in the sidecar, which has to run as the owner of the
+    /// files; a change restarts the pods. `Never` leaves files alone.
     #[serde(default)]
     pub reclaim: Reclaim,
     /// How many bytes of deleted files are kept open until delivered; beyond it the oldest file is given up and counted

@@ -7,7 +7,6 @@
 use crds::LogShippingSpec;
 use crds::rollout::Rollout;
 use crds::spec::{DEFAULT_REVISION_HISTORY_LIMIT, StateVolume};
-use pipeline::config::Reclaim;
 use pipeline::support::not_yet;
 use pipeline::validate::FieldError;
 
@@ -24,7 +23,6 @@ pub(super) fn specification(spec: &LogShippingSpec) -> Vec<FieldError> {
         on_failure,
     } = &spec.rollout;
     [
-        (spec.volume.reclaim != Reclaim::Never, "volume.reclaim"),
         (
             spec.sidecar.state_volume != StateVolume::EmptyDir,
             "sidecar.stateVolume",

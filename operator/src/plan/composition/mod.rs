@@ -223,7 +223,7 @@ fn holding(ground: Ground<'_>, namespace: &str, name: &str, running: Running<'_>
     let pipeline = pipelines.iter().find(|pipeline| pipeline.name == full_name)?;
     let admitted = running.admitted.get(name).cloned();
     let wishes = admitted.unwrap_or_else(|| Wishes {
-        volume: target::volume_of(&pipeline.sources),
+        volume: target::volume_of(pipeline),
         ..Wishes::default()
     });
     let sources: Vec<_> = pipeline.sources.iter().map(target::as_written).collect();

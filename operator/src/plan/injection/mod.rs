@@ -20,7 +20,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 pub(super) use self::references::References;
 pub(crate) use self::resources::requests;
 use super::parts::{List, MountPoint, Parts, SEPARATOR};
-use super::target::{Origin, Place, SourceTarget, SubPath, Writer};
+use super::target::{Access, Origin, Place, SourceTarget, SubPath, Writer};
 
 /// What the sidecar of one Deployment is made from.
 #[derive(Clone, Copy, Debug)]
@@ -50,10 +50,7 @@ fn shaped(wanted: Wanted<'_>, shape: &str) -> Parts {
         Placement::Auto => List::Init,
         Placement::Container => List::Main,
     };
-    let log_mounts: BTreeMap<_, _> = places(wanted)
-        .map(|(_, place)| (place.mounted_at(), log_mount(place)))
-        .collect();
-    let mounts = log_mounts.into_values().chain(wanted.references.mounts()).collect();
+    let mounts = log_mounts(wanted).chain(wanted.references.mounts()).collect();
     let container = container::container(wanted.sidecar, list, wanted.image, mounts);
     let container = k8s_openapi::api::core::v1::Container {
         env: Some(container::variables(&fields(wanted))),
@@ -86,6 +83,20 @@ fn first_writer(wanted: Wanted<'_>) -> Option<&Writer> {
 /// The fields of the pod that mounts of logs speak of, by their paths.
 fn fields(wanted: Wanted<'_>) -> BTreeSet<&str> {
     places(wanted).flat_map(|(_, place)| place.sub_path.fields()).collect()
+}
+
+/// Writable only where a pipeline asks for more than reading.
+fn log_mounts(wanted: Wanted<'_>) -> impl Iterator<Item = VolumeMount> {
+    let mut mounts = BTreeMap::new();
+    for target in wanted.targets {
+        for place in &target.places {
+            let mount = mounts.entry(place.mounted_at()).or_insert_with(|| log_mount(place));
+            if target.access == Access::Write {
+                mount.read_only = None;
+            }
+        }
+    }
+    mounts.into_values()
 }
 
 fn log_mount(place: &Place) -> VolumeMount {

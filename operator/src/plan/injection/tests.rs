@@ -250,3 +250,45 @@ fn the_autoscaler_is_told_of_our_volumes_only() {
         format!("{logs},logshipping-no-token,logshipping-state")
     );
 }
+
+#[test]
+fn logs_are_writable_only_where_a_pipeline_gives_back_what_is_delivered() {
+    let owner: PodTemplateSpec = yaml("{spec: {containers: [{name: app, image: x}]}}");
+    let ground = Ground {
+        template: &owner,
+        host_paths: HostPaths::Refused,
+        pods: Pods::AtMostOne,
+    };
+    let target = |path: &str, volume: &str| {
+        let source: Source = yaml(&format!("{{name: s, paths: [{path}]}}"));
+        target::resolve(ground, &source, &yaml(volume)).unwrap()
+    };
+    let (gives_back, only_reads) = ("{reclaim: AfterDelivery}", "{}");
+    let writable = |targets: &[SourceTarget]| {
+        let parts = parts(Wanted {
+            owner: &owner,
+            config_map: "config",
+            sidecar: &Sidecar::default(),
+            image: "sidecar:1",
+            targets,
+            references: &References::default(),
+        });
+        let mounts = parts.container().unwrap().volume_mounts.clone().unwrap_or_default();
+        let writable = mounts.into_iter().filter(|mount| mount.read_only != Some(true));
+        let volumes = writable
+            .map(|mount| mount.name)
+            .filter(|name| name != names::STATE_VOLUME);
+        volumes.collect::<Vec<_>>()
+    };
+    let (a, b) = (names::logs_volume("/a"), names::logs_volume("/b"));
+    assert_eq!(
+        writable(&[target("/a/x.log", only_reads), target("/b/x.log", only_reads)]),
+        [""; 0]
+    );
+    assert_eq!(
+        writable(&[target("/a/x.log", gives_back), target("/b/x.log", only_reads)]),
+        [a]
+    );
+    let both = [target("/b/x.log", only_reads), target("/b/y.log", gives_back)];
+    assert_eq!(writable(&both), [b], "one of two on the same volume");
+}

@@ -17,6 +17,7 @@ use crds::conditions::Reason;
 use crds::spec::{Volume as VolumeSpec, VolumePolicy};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use pipeline::config::{self, Reclaim};
 use pipeline::glob::{PatternError, Patterns};
 use pipeline::source::StartAt;
 use pipeline::{ByteSize, Source};
@@ -64,10 +65,28 @@ impl Pods {
     }
 }
 
+/// What the sidecar may do to the files of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    /// Give back what is delivered.
+    Write,
+}
+
+impl Access {
+    const fn for_reclaiming(reclaim: Reclaim) -> Self {
+        match reclaim {
+            Reclaim::Never => Self::Read,
+            Reclaim::AfterDelivery => Self::Write,
+        }
+    }
+}
+
 /// Where one source's files are.
 #[derive(Clone, Debug)]
 pub(super) struct SourceTarget {
     pub writer: Writer,
+    pub access: Access,
     /// Each once, in the order of their paths. A file is on the deepest one that covers it.
     pub places: Vec<Place>,
     patterns: Patterns,
@@ -149,8 +168,8 @@ pub(super) fn as_written(running: &Source) -> Source {
 
 /// What its LogShipping asked of volumes, as far as what its sidecar runs tells: no volume is added for it that it
 /// doesn't have.
-pub(super) fn volume_of(running: &[Source]) -> VolumeSpec {
-    let added = running.iter().flat_map(|source| {
+pub(super) fn volume_of(running: &config::Pipeline) -> VolumeSpec {
+    let added = running.sources.iter().flat_map(|source| {
         let container = source.container.as_deref().unwrap_or_default();
         let mounts = source.mounts.iter();
         mounts.filter(move |mount| Place::is_added_as(mount, container))
@@ -163,6 +182,7 @@ pub(super) fn volume_of(running: &[Source]) -> VolumeSpec {
             VolumePolicy::Auto
         },
         size_limit: limits.into_iter().flatten().next().map(ByteSize::from_bytes),
+        reclaim: running.reclaim,
         ..VolumeSpec::default()
     }
 }
@@ -193,6 +213,7 @@ pub(super) fn resolve(ground: Ground<'_>, source: &Source, wanted: &VolumeSpec) 
     })?;
     Ok(SourceTarget {
         writer,
+        access: Access::for_reclaiming(wanted.reclaim),
         places,
         patterns,
         directories,
