@@ -257,7 +257,7 @@ pub struct Sidecar {
     #[serde(default)]
     pub log_level: LogLevel,
     /// Where positions in the files are kept. `EmptyDir`: they live as long as the pod. `LogVolume`: in a hidden
-    /// directory beside the logs, for volumes that outlive the pod.
+    /// directory beside the logs, for volumes that outlive the pod; of pods that share the volume one sidecar ships.
     #[serde(default)]
     pub state_volume: StateVolume,
 }

@@ -15,6 +15,10 @@ use crate::{ByteSize, Destination, Duration, Source, Transform};
 /// The only version of the configuration format so far.
 pub const VERSION: u32 = 1;
 
+/// Name of the directory beside the logs where sidecars keep positions (`stateVolume: LogVolume`), below it one for each
+/// namespace and Deployment. Nothing in a directory of this name is a log.
+pub const STATE_DIRECTORY: &str = ".logshipping";
+
 /// What the sidecar runs, as written by the operator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

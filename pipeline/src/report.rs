@@ -30,6 +30,9 @@ pub struct Report {
     pub held_deleted_bytes: u64,
     pub volumes: Vec<Volume>,
     pub pipelines: Vec<PipelineReport>,
+    /// Only while another sidecar ships by the same positions: why this one waits. It takes over when that one ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standby: Option<String>,
 }
 
 /// What the sidecar is doing as a whole.

@@ -76,6 +76,11 @@ impl ConfigFile {
         }
     }
 
+    /// The next look finds a change, if there is a file.
+    pub(crate) fn forget(&mut self) {
+        self.read = None;
+    }
+
     fn find(&self) -> Option<(PathBuf, Metadata)> {
         let found = |path: PathBuf| {
             let metadata = std::fs::metadata(&path).ok()?;

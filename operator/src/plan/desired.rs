@@ -34,6 +34,8 @@ fn parts(situation: &Situation<'_>, composition: &Composition, settings: &Settin
     let with = |image: &str| {
         injection::parts(Wanted {
             owner: &situation.split.owner,
+            namespace: situation.namespace(),
+            name: situation.name(),
             config_map: &config_map,
             sidecar,
             image,

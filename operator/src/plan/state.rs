@@ -73,7 +73,7 @@ impl fmt::Display for Note {
             } => write!(f, "{field} is {value}, as LogShipping {winner} has it, not {wanted}"),
             Self::Common { source, path, volume } => write!(
                 f,
-                "source {source}: {path} is on volume {volume:?}, which several pods share, so each of their sidecars ships what all of them log there: give each pod a directory of its own by subPathExpr, for example $(POD_NAME)"
+                "source {source}: {path} is on volume {volume:?}, which several pods share, so each of their sidecars ships what all of them log there: give each pod a directory of its own by subPathExpr, for example $(POD_NAME), or have one sidecar ship for all with spec.sidecar.stateVolume LogVolume"
             ),
         }
     }

@@ -6,7 +6,7 @@
 
 use crds::LogShippingSpec;
 use crds::rollout::Rollout;
-use crds::spec::{DEFAULT_REVISION_HISTORY_LIMIT, StateVolume};
+use crds::spec::DEFAULT_REVISION_HISTORY_LIMIT;
 use pipeline::support::not_yet;
 use pipeline::validate::FieldError;
 
@@ -23,10 +23,6 @@ pub(super) fn specification(spec: &LogShippingSpec) -> Vec<FieldError> {
         on_failure,
     } = &spec.rollout;
     [
-        (
-            spec.sidecar.state_volume != StateVolume::EmptyDir,
-            "sidecar.stateVolume",
-        ),
         (
             *max_concurrent_restarts != defaults.max_concurrent_restarts,
             "rollout.maxConcurrentRestarts",

@@ -57,12 +57,10 @@ fn the_revision_follows_what_the_sidecar_runs_and_nothing_else() {
 fn what_the_operator_does_not_do_yet_is_refused_by_its_field() {
     let found = errors(&with(
         "revisionHistoryLimit: 3, \
-         sidecar: {stateVolume: LogVolume}, \
          rollout: {maxConcurrentRestarts: 2, maxConcurrentReloads: 2, canary: {soak: 1m}, healthyFor: 1s, \
          deadline: 1m, onFailure: Revert}",
     ));
     let expected = [
-        "spec.sidecar.stateVolume",
         "spec.rollout.maxConcurrentRestarts",
         "spec.rollout.maxConcurrentReloads",
         "spec.rollout.canary",

@@ -161,6 +161,9 @@ impl Engine {
     /// Makes an open file one of the source's.
     pub(super) fn adopt(&mut self, at: At, entry: &Entry, opened: Opened, caution: Caution, now: Now) {
         let Opened { fd, facts, resolved } = opened;
+        if self.own_files.contains(&facts.id) {
+            return;
+        }
         let id = if let Some(id) = self.files.find(facts.id) {
             self.reopen(id, fd, &facts);
             id

@@ -29,6 +29,7 @@ mod lockstep;
 mod mailbox;
 mod marks;
 mod open_batch;
+mod own;
 mod publish;
 mod punch;
 mod reclaim;
@@ -36,6 +37,7 @@ mod reload;
 mod running;
 mod saved;
 mod source;
+mod standby;
 mod start;
 mod stretches;
 mod suspects;
@@ -43,7 +45,7 @@ mod transaction;
 mod turn;
 mod window;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +56,7 @@ use pipeline::report::{Rejected, State};
 
 use crate::configuration::ConfigFile;
 use crate::logging::Logging;
+use crate::reading::facts::FileKey;
 use crate::reading::watcher::{WatchId, Watcher};
 
 use changes::Mover;
@@ -62,6 +65,7 @@ use files::{FileId, Files};
 use punch::Reclaimer;
 use running::Running;
 use saved::Saved;
+use standby::Standby;
 use suspects::Suspect;
 
 pub(crate) use mailbox::{Mailbox, Sending, Wake, connect};
@@ -114,6 +118,10 @@ pub(crate) struct Engine {
     reloads: Reloads,
     /// `None` while the state directory can't be had.
     saved: Option<Saved>,
+    /// The positions, should they stand among the logs.
+    own_files: HashSet<FileKey>,
+    /// While another process has it.
+    standby: Option<Standby>,
     state: State,
     running: Vec<Running>,
     next_source: u32,
@@ -186,6 +194,8 @@ impl Engine {
             rejected: Vec::new(),
             reloads: Reloads::default(),
             saved: None,
+            own_files: HashSet::new(),
+            standby: None,
             state: State::Starting,
             running: Vec::new(),
             next_source: 0,

@@ -177,11 +177,8 @@ impl Engine {
             },
             held_deleted_bytes: self.held_deleted_bytes(),
             volumes: self.volumes(),
-            pipelines: self
-                .running
-                .iter()
-                .map(|running| self.pipeline_report(running))
-                .collect(),
+            pipelines: self.pipelines(),
+            standby: self.standby.as_ref().map(|standby| standby.reason.clone()),
         }
     }
 
@@ -200,6 +197,15 @@ impl Engine {
             }
         }
         volumes.into_values().collect()
+    }
+
+    fn pipelines(&self) -> Vec<PipelineReport> {
+        let running = self.running.iter().map(|running| self.pipeline_report(running));
+        let waiting = self
+            .standby
+            .iter()
+            .flat_map(|standby| standby.pipelines.iter().cloned());
+        running.chain(waiting).collect()
     }
 
     fn pipeline_report(&self, running: &Running) -> PipelineReport {

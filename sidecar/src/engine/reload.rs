@@ -9,7 +9,7 @@ use crate::process::describe;
 
 use super::clock::Now;
 use super::saved::Saved;
-use super::{CONFIG_LOOK, CONFIG_SEARCH, Engine, STATE_RETRY};
+use super::{CONFIG_LOOK, CONFIG_SEARCH, Engine, STATE_RETRY, own};
 
 impl Engine {
     /// Opens the positions. Without them nothing is shipped: everything would be sent again.
@@ -29,9 +29,12 @@ impl Engine {
         match opened {
             Ok(store) => {
                 self.rejected.clear();
+                self.end_standby();
+                self.own_files = own::files(&self.options.state);
                 self.saved = Some(Saved::new(store, now));
                 self.due.config = now.instant;
             }
+            Err(error @ OpenError::Locked) => self.stand_by(error.to_string()),
             Err(error) => {
                 tracing::error!(%error, "waiting for the state directory");
                 self.rejected = vec![whole_file(format!("state directory: {error}"))];
@@ -44,13 +47,17 @@ impl Engine {
         if now.instant < self.due.config {
             return;
         }
-        if self.saved.is_none() || self.draining.is_some() {
+        let waits = self.saved.is_none() && self.standby.is_none();
+        if waits || self.draining.is_some() {
             self.due.config = now.instant + CONFIG_LOOK;
             return;
         }
         self.watch_config();
-        let has_none = matches!(self.state, State::Starting | State::NoConfig);
+        let has_none = self.has_no_config();
         self.due.config = now.instant + if has_none { CONFIG_SEARCH } else { CONFIG_LOOK };
+        if self.saved.is_none() {
+            return self.look_in_standby(now);
+        }
         let look = self.config.look();
         if !matches!(look, Look::Unchanged) {
             self.publish_soon(now);
@@ -64,6 +71,10 @@ impl Engine {
         }
     }
 
+    pub(super) const fn has_no_config(&self) -> bool {
+        matches!(self.state, State::Starting | State::NoConfig)
+    }
+
     fn watch_config(&mut self) {
         if self.config_watch.is_some() {
             return;
@@ -75,7 +86,7 @@ impl Engine {
         }
     }
 
-    fn refuse_file(&mut self, error: String) {
+    pub(super) fn refuse_file(&mut self, error: String) {
         tracing::error!(%error, "the configuration is refused, what runs runs on");
         self.reloads.refused += 1;
         self.rejected = vec![whole_file(error)];
@@ -89,11 +100,7 @@ impl Engine {
             Ok(loaded) => loaded,
             Err(error) => return self.refuse_file(describe(&error)),
         };
-        self.rejected.clear();
-        for refused in &loaded.refused {
-            let error = pipeline::validate::join(&refused.errors);
-            self.reject(&refused.pipeline, &refused.revision, error);
-        }
+        self.refuse_pipelines(&loaded);
         self.end_removed(&loaded, now);
         for pipeline in &loaded.pipelines {
             if let Err(error) = self.take_over_pipeline(pipeline, &loaded.resource, now) {
@@ -104,17 +111,26 @@ impl Engine {
             self.state = State::NoConfig;
             return;
         }
-        self.adopt_settings(loaded, text);
+        self.adopt_settings(&loaded, text);
     }
 
-    fn adopt_settings(&mut self, loaded: Loaded, text: &str) {
-        self.settings = loaded.sidecar;
+    /// Anew, by what the parser says of each.
+    pub(super) fn refuse_pipelines(&mut self, loaded: &Loaded) {
+        self.rejected.clear();
+        for refused in &loaded.refused {
+            let error = pipeline::validate::join(&refused.errors);
+            self.reject(&refused.pipeline, &refused.revision, error);
+        }
+    }
+
+    pub(super) fn adopt_settings(&mut self, loaded: &Loaded, text: &str) {
+        self.settings = loaded.sidecar.clone();
         self.logging.set_level(self.settings.log_level);
         // A configuration written by hand has no hash; its text's serves.
         self.config_hash = if loaded.hash.is_empty() {
             format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
         } else {
-            loaded.hash
+            loaded.hash.clone()
         };
         self.state = State::Running;
         self.reloads.succeeded += 1;

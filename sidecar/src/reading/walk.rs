@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use pipeline::Source;
+use pipeline::config::STATE_DIRECTORY;
 use pipeline::glob::{PatternError, Patterns, Positions};
 use rustix::fs::FileType;
 
@@ -256,6 +257,10 @@ impl Walk {
         findings: &mut Findings,
         queue: &mut Queue,
     ) {
+        // Positions of this sidecar and others.
+        if name == STATE_DIRECTORY {
+            return;
+        }
         // Names that aren't UTF-8 can't be matched by a pattern that is; `?` and `*` match them byte-lossy.
         let text = name.to_string_lossy();
         let path = format!("{}/{text}", parent.path);
@@ -329,6 +334,19 @@ mod tests {
             matched(&found),
             ["/var/log/a/b/z.log", "/var/log/a/y.log", "/var/log/x.log"]
         );
+    }
+
+    #[test]
+    fn positions_beside_the_logs_are_no_logs() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join(".logshipping/shop/server")).unwrap();
+        fs::write(dir.path().join(".logshipping/shop/server/positions"), "").unwrap();
+        fs::write(dir.path().join(".hidden"), "").unwrap();
+        let mut watcher = Watcher::new();
+        let found = walk(dir.path(), &["/var/log/**", "/var/log/.logshipping/**"]).scan(&mut watcher);
+        assert_eq!(matched(&found), ["/var/log/.hidden"]);
+        fs::write(dir.path().join(".logshipping/shop/server/lock"), "").unwrap();
+        assert!(watcher.changes().list.is_empty(), "it isn't watched either");
     }
 
     #[test]

@@ -155,13 +155,19 @@ fn the_state_directory_has_one_shipper() {
     let first = Sidecar::start(&workspace);
     assert_eq!(lines_out(&workspace, 1), ["once"]);
     let second = Sidecar::start(&workspace);
-    let report = second.report_until("a complaint", |report| report["rejected"][0].is_object());
-    assert!(
-        report["rejected"][0]["error"].as_str().unwrap().contains("lock"),
-        "{report}"
-    );
+    let report = second.report_until("a sidecar that waits", |report| {
+        report["standby"].is_string() && report["state"] == "running"
+    });
+    // It is ready to take over, and known to be: the configuration is judged.
+    assert!(report["standby"].as_str().unwrap().contains("lock"), "{report}");
+    assert_eq!(report["configHash"], first.report().unwrap()["configHash"]);
+    assert_eq!(report["pipelines"][0]["revision"], "p-1");
+    assert_eq!(destination(&report, "out")["state"], "idle");
+    assert_eq!(second.get("/readyz").unwrap().0, 200);
     assert_eq!(first.terminate().code(), Some(0));
-    second.report_until("state running", |report| report["state"] == "running");
+    second.report_until("the second one to ship", |report| {
+        report["standby"].is_null() && report["state"] == "running"
+    });
     workspace.append("a.log", "twice\n");
     until("the second line", || {
         (workspace.output() == "once\ntwice\n").then_some(())

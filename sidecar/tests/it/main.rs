@@ -1,6 +1,8 @@
 //! The real program on real files: each test starts it in a directory of its own.
 
 #[cfg(test)]
+mod beside;
+#[cfg(test)]
 mod collector;
 #[cfg(test)]
 mod confinement;

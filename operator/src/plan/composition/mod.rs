@@ -17,6 +17,7 @@ use pipeline::config::{self, Config, Pipeline};
 use pipeline::{ByteSize, Source};
 use serde::{Deserialize, Serialize};
 
+use super::injection;
 use super::skip::Recreate;
 use super::state::{Finding, Note};
 use super::target::{self, Ground, Place, SourceTarget, TargetError};
@@ -135,7 +136,12 @@ fn put_together(mut members: Vec<Member>) -> Composition {
         .map(|member| (member.name.as_str(), &member.wishes))
         .collect();
     let rules::Settled { sidecar, mut notes } = rules::settle(&all);
-    for (name, note) in sizes::settle(&mut members).into_iter().chain(common(&members)) {
+    let sizes = sizes::settle(&mut members);
+    let targets: Vec<_> = members.iter().flat_map(|member| member.targets.clone()).collect();
+    // Sidecars that share their positions too don't ship a line twice.
+    let is_shared = injection::state_place(&sidecar, &targets).is_some_and(Place::is_common_to_pods);
+    let common = if is_shared { Vec::new() } else { common(&members) };
+    for (name, note) in sizes.into_iter().chain(common) {
         notes.entry(name).or_default().push(note);
     }
     let mut composition = Composition {

@@ -7,27 +7,33 @@ use crds::names::{self, environment, paths};
 use crds::spec::Sidecar;
 use k8s_openapi::api::core::v1::{Container, ContainerPort, EnvVar, EnvVarSource, ObjectFieldSelector, VolumeMount};
 
+use super::State;
 use crate::plan::parts::List;
 
-pub(super) fn container(sidecar: &Sidecar, list: List, image: &str, mounts: Vec<VolumeMount>) -> Container {
+pub(super) fn container(
+    sidecar: &Sidecar,
+    (list, image): (List, &str),
+    state: &State<'_>,
+    mounts: Vec<VolumeMount>,
+) -> Container {
     let own_mounts = [
-        mount(names::CONFIG_VOLUME, paths::CONFIG, Access::Read),
-        mount(names::STATE_VOLUME, paths::STATE, Access::Write),
-        mount(names::NO_TOKEN_VOLUME, paths::SERVICE_ACCOUNT, Access::Read),
+        Some(mount(names::CONFIG_VOLUME, paths::CONFIG)),
+        state.mount(),
+        Some(mount(names::NO_TOKEN_VOLUME, paths::SERVICE_ACCOUNT)),
     ];
     Container {
         name: names::CONTAINER.to_owned(),
         image: Some(image.to_owned()),
         image_pull_policy: Some(sidecar.image_pull_policy.as_str().to_owned()),
         restart_policy: (list == List::Init).then(|| "Always".to_owned()),
-        args: Some(arguments(sidecar.port)),
+        args: Some(arguments(sidecar.port, &state.path())),
         ports: Some(vec![ContainerPort {
             name: Some(names::PORT.to_owned()),
             container_port: sidecar.port,
             protocol: Some("TCP".to_owned()),
             ..ContainerPort::default()
         }]),
-        volume_mounts: Some(own_mounts.into_iter().chain(mounts).collect()),
+        volume_mounts: Some(own_mounts.into_iter().flatten().chain(mounts).collect()),
         // What the server fills in when it is left out: sent, so that what is read back equals what was sent.
         termination_message_path: Some("/dev/termination-log".to_owned()),
         termination_message_policy: Some("File".to_owned()),
@@ -35,14 +41,14 @@ pub(super) fn container(sidecar: &Sidecar, list: List, image: &str, mounts: Vec<
     }
 }
 
-fn arguments(port: i32) -> Vec<String> {
+fn arguments(port: i32, state: &str) -> Vec<String> {
     let listen = format!("[::]:{port}");
     [
         "run",
         "--config",
         paths::CONFIG,
         "--state",
-        paths::STATE,
+        state,
         "--refs-dir",
         paths::REFS,
         "--listen",
@@ -73,17 +79,11 @@ fn from_field(path: &str) -> EnvVar {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Access {
-    Read,
-    Write,
-}
-
-fn mount(volume: &str, path: &str, access: Access) -> VolumeMount {
+fn mount(volume: &str, path: &str) -> VolumeMount {
     VolumeMount {
         name: volume.to_owned(),
         mount_path: path.to_owned(),
-        read_only: (access == Access::Read).then_some(true),
+        read_only: Some(true),
         ..VolumeMount::default()
     }
 }

@@ -6,6 +6,7 @@
 mod container;
 mod references;
 mod resources;
+mod state;
 mod user;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 pub(super) use self::references::References;
 pub(crate) use self::resources::requests;
+use self::state::State;
+pub(super) use self::state::place as state_place;
 use super::parts::{List, MountPoint, Parts, SEPARATOR};
 use super::target::{Access, Origin, Place, SourceTarget, SubPath, Writer};
 
@@ -27,6 +30,9 @@ use super::target::{Access, Origin, Place, SourceTarget, SubPath, Writer};
 pub(super) struct Wanted<'a> {
     /// The owner's template, without anything of ours.
     pub owner: &'a PodTemplateSpec,
+    /// Of the Deployment.
+    pub namespace: &'a str,
+    pub name: &'a str,
     pub config_map: &'a str,
     pub sidecar: &'a Sidecar,
     pub image: &'a str,
@@ -50,8 +56,9 @@ fn shaped(wanted: Wanted<'_>, shape: &str) -> Parts {
         Placement::Auto => List::Init,
         Placement::Container => List::Main,
     };
-    let mounts = log_mounts(wanted).chain(wanted.references.mounts()).collect();
-    let container = container::container(wanted.sidecar, list, wanted.image, mounts);
+    let state = State::of(wanted);
+    let mounts = log_mounts(wanted, &state).chain(wanted.references.mounts());
+    let container = container::container(wanted.sidecar, (list, wanted.image), &state, mounts.collect());
     let container = k8s_openapi::api::core::v1::Container {
         env: Some(container::variables(&fields(wanted))),
         resources: Some(resources::requirements(&wanted.sidecar.resources, &spec)),
@@ -86,12 +93,12 @@ fn fields(wanted: Wanted<'_>) -> BTreeSet<&str> {
 }
 
 /// Writable only where a pipeline asks for more than reading.
-fn log_mounts(wanted: Wanted<'_>) -> impl Iterator<Item = VolumeMount> {
+fn log_mounts(wanted: Wanted<'_>, state: &State<'_>) -> impl Iterator<Item = VolumeMount> {
     let mut mounts = BTreeMap::new();
     for target in wanted.targets {
         for place in &target.places {
             let mount = mounts.entry(place.mounted_at()).or_insert_with(|| log_mount(place));
-            if target.access == Access::Write {
+            if target.access == Access::Write || state.is_in(place) {
                 mount.read_only = None;
             }
         }
@@ -148,10 +155,10 @@ fn volumes(wanted: Wanted<'_>, shape: &str) -> BTreeMap<String, Volume> {
     }
     let own = [
         config_volume(wanted.config_map, shape),
-        empty_dir(names::STATE_VOLUME, None),
         empty_dir(names::NO_TOKEN_VOLUME, Some("1Mi".to_owned())),
     ];
-    let own = own.into_iter().chain(wanted.references.volumes());
+    let own = own.into_iter().chain(State::of(wanted).volume());
+    let own = own.chain(wanted.references.volumes());
     volumes.extend(own.map(|volume| (volume.name.clone(), volume)));
     volumes
 }

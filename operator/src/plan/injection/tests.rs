@@ -26,6 +26,8 @@ fn injected(pod: &str, app: &str, sidecar: &str) -> Parts {
     let target = target::resolve(ground, &source, &crds::spec::Volume::default()).unwrap();
     parts(Wanted {
         owner: &owner,
+        namespace: "shop",
+        name: "server",
         config_map: "config",
         sidecar: &yaml(&format!("{{{sidecar}}}")),
         image: "sidecar:1",
@@ -251,44 +253,79 @@ fn the_autoscaler_is_told_of_our_volumes_only() {
     );
 }
 
-#[test]
-fn logs_are_writable_only_where_a_pipeline_gives_back_what_is_delivered() {
-    let owner: PodTemplateSpec = yaml("{spec: {containers: [{name: app, image: x}]}}");
+/// What is injected for sources at these paths whose volumes are as that.
+fn injected_for(owner: &str, sidecar: &str, sources: &[(&str, &str)]) -> Parts {
+    let owner: PodTemplateSpec = yaml(owner);
     let ground = Ground {
         template: &owner,
         host_paths: HostPaths::Refused,
         pods: Pods::AtMostOne,
     };
-    let target = |path: &str, volume: &str| {
+    let target = |(path, volume): &(&str, &str)| {
         let source: Source = yaml(&format!("{{name: s, paths: [{path}]}}"));
         target::resolve(ground, &source, &yaml(volume)).unwrap()
     };
+    let targets: Vec<_> = sources.iter().map(target).collect();
+    parts(Wanted {
+        owner: &owner,
+        namespace: "shop",
+        name: "server",
+        config_map: "config",
+        sidecar: &yaml(&format!("{{{sidecar}}}")),
+        image: "sidecar:1",
+        targets: &targets,
+        references: &References::default(),
+    })
+}
+
+/// Volumes that the sidecar may write to.
+fn writable(parts: &Parts) -> Vec<String> {
+    let mounts = parts.container().unwrap().volume_mounts.clone().unwrap_or_default();
+    let writable = mounts.into_iter().filter(|mount| mount.read_only != Some(true));
+    writable.map(|mount| mount.name).collect()
+}
+
+#[test]
+fn logs_are_writable_only_where_a_pipeline_gives_back_what_is_delivered() {
     let (gives_back, only_reads) = ("{reclaim: AfterDelivery}", "{}");
-    let writable = |targets: &[SourceTarget]| {
-        let parts = parts(Wanted {
-            owner: &owner,
-            config_map: "config",
-            sidecar: &Sidecar::default(),
-            image: "sidecar:1",
-            targets,
-            references: &References::default(),
-        });
-        let mounts = parts.container().unwrap().volume_mounts.clone().unwrap_or_default();
-        let writable = mounts.into_iter().filter(|mount| mount.read_only != Some(true));
-        let volumes = writable
-            .map(|mount| mount.name)
-            .filter(|name| name != names::STATE_VOLUME);
-        volumes.collect::<Vec<_>>()
+    let written = |sources: &[(&str, &str)]| {
+        let parts = injected_for("{spec: {containers: [{name: app, image: x}]}}", "", sources);
+        let mut volumes = writable(&parts);
+        volumes.retain(|name| name != names::STATE_VOLUME);
+        volumes
     };
     let (a, b) = (names::logs_volume("/a"), names::logs_volume("/b"));
-    assert_eq!(
-        writable(&[target("/a/x.log", only_reads), target("/b/x.log", only_reads)]),
-        [""; 0]
-    );
-    assert_eq!(
-        writable(&[target("/a/x.log", gives_back), target("/b/x.log", only_reads)]),
-        [a]
-    );
-    let both = [target("/b/x.log", only_reads), target("/b/y.log", gives_back)];
-    assert_eq!(writable(&both), [b], "one of two on the same volume");
+    assert_eq!(written(&[("/a/x.log", only_reads), ("/b/x.log", only_reads)]), [""; 0]);
+    assert_eq!(written(&[("/a/x.log", gives_back), ("/b/x.log", only_reads)]), [a]);
+    let one_of_two = [("/b/x.log", only_reads), ("/b/y.log", gives_back)];
+    assert_eq!(written(&one_of_two), [b]);
+}
+
+#[test]
+fn positions_beside_the_logs_are_in_the_first_volume_that_outlives_the_pod() {
+    let owner = "{spec: {containers: [{name: app, image: x, volumeMounts: [{name: data, mountPath: /data}, \
+                 {name: more, mountPath: /more, subPath: logs}]}], \
+                 volumes: [{name: data, persistentVolumeClaim: {claimName: c}}, \
+                 {name: more, persistentVolumeClaim: {claimName: d}}]}}";
+    for (sources, volume) in [
+        (&["/a/x.log"][..], names::logs_volume("/a")),
+        (&["/a/x.log", "/more/x.log"], "more".to_owned()),
+        (&["/more/x.log", "/data/x.log", "/a/x.log"], "data".to_owned()),
+    ] {
+        let sources: Vec<_> = sources.iter().map(|path| (*path, "{}")).collect();
+        let parts = injected_for(owner, "stateVolume: LogVolume", &sources);
+        assert_eq!(writable(&parts), std::slice::from_ref(&volume), "{sources:?}");
+        assert!(!parts.volumes.contains_key(names::STATE_VOLUME));
+        let container = parts.container().unwrap();
+        let mounts = container.volume_mounts.iter().flatten();
+        let at = mounts
+            .into_iter()
+            .find(|mount| mount.name == volume)
+            .unwrap()
+            .mount_path
+            .clone();
+        let arguments = container.args.clone().unwrap();
+        let state = arguments.iter().position(|word| word == "--state").unwrap();
+        assert_eq!(arguments[state + 1], format!("{at}/.logshipping/shop/server"));
+    }
 }

@@ -110,12 +110,12 @@ impl Place {
         matches!(self.origin, Origin::Added { .. })
     }
 
-    pub(super) const fn outlives_the_pod(&self) -> bool {
+    pub(in crate::plan) const fn outlives_the_pod(&self) -> bool {
         matches!(self.origin, Origin::Owners(Lifetime::Beyond))
     }
 
     /// Whether all pods of the Deployment have this same directory, or all those of a node.
-    pub(super) fn is_common_to_pods(&self) -> bool {
+    pub(in crate::plan) fn is_common_to_pods(&self) -> bool {
         self.outlives_the_pod() && !self.sub_path.is_of_one_pod()
     }
 }

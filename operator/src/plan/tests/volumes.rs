@@ -103,10 +103,12 @@ fn a_sub_path_expression_is_worked_out_for_the_sidecar() {
 #[test]
 fn pods_that_share_a_directory_are_told() {
     let mounts = "{name: data, mountPath: /data, subPath: logs}";
-    for (replicas, told) in [(1, 0), (2, 1)] {
+    // Who shares the positions too ships nothing twice.
+    let shared = ", sidecar: {stateVolume: LogVolume}";
+    for (replicas, more, told) in [(1, "", 0), (2, "", 1), (2, shared, 0)] {
         let mut world = observed(
             &owner(replicas, "", mounts, ""),
-            vec![shipping("logs", &spec("{name: a, paths: [/data/*.log]}"))],
+            vec![shipping("logs", &(spec("{name: a, paths: [/data/*.log]}") + more))],
         );
         let notes = notes(&reconcile(&mut world));
         assert_eq!(notes.len(), told, "{replicas} replicas: {notes:?}");
