@@ -149,6 +149,8 @@ pub struct Refused {
 pub enum ConfigError {
     #[error("not valid JSON or YAML")]
     Syntax(#[source] serde_saphyr::Error),
+    #[error("there is nothing in it")]
+    Empty,
     #[error("version {0} is not known, this sidecar understands version {VERSION}")]
     Version(u64),
     #[error("{path}: {message}")]
@@ -235,9 +237,13 @@ pub fn load(text: &str) -> Result<Loaded, ConfigError> {
 
 /// What the operator writes is JSON; the stricter parser is also the faster one, so it comes first.
 fn document(text: &str) -> Result<Value, ConfigError> {
-    serde_json::from_str(text)
+    let document = serde_json::from_str(text)
         .or_else(|_| serde_saphyr::from_str(text))
-        .map_err(ConfigError::Syntax)
+        .map_err(ConfigError::Syntax)?;
+    if document == Value::Null {
+        return Err(ConfigError::Empty);
+    }
+    Ok(document)
 }
 
 /// A newer version must be named as such, whatever else in it can't be understood.

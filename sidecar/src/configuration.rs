@@ -19,6 +19,8 @@ const MAX_BYTES: u64 = 4 << 20;
 pub(crate) struct ConfigFile {
     path: PathBuf,
     read: Option<Signature>,
+    /// Why it couldn't be read at the last look.
+    trouble: Option<String>,
 }
 
 /// What a look at the file found.
@@ -41,7 +43,11 @@ struct Signature {
 impl ConfigFile {
     /// `path` is a file, or a directory with a `config.json` or `config.yaml`.
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, read: None }
+        Self {
+            path,
+            read: None,
+            trouble: None,
+        }
     }
 
     /// The directory whose changes concern the file.
@@ -57,36 +63,59 @@ impl ConfigFile {
 
     /// Reads the file if it isn't the one that was read before.
     pub(crate) fn look(&mut self) -> Look {
-        let Some((path, metadata)) = self.find() else {
-            return Look::Absent;
+        let (path, metadata) = match self.find() {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                self.trouble = None;
+                return Look::Absent;
+            }
+            Err(error) => return self.unreadable(error),
         };
         let signature = Signature::of(&path, &metadata);
         if self.read.as_ref() == Some(&signature) {
             return Look::Unchanged;
         }
-        let outcome = read(&path, &metadata);
-        self.read = Some(signature);
-        match outcome {
-            Ok(text) => Look::Changed(text),
+        match read(&path, &metadata) {
+            Ok(text) => {
+                (self.read, self.trouble) = (Some(signature), None);
+                Look::Changed(text)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.read = None;
                 Look::Absent
             }
-            Err(error) => Look::Unreadable(error),
+            Err(error) => self.unreadable(error),
+        }
+    }
+
+    /// Tried again at every look, and told once: what is wrong may pass without the file being touched.
+    fn unreadable(&mut self, error: io::Error) -> Look {
+        self.read = None;
+        let told = self.trouble.replace(error.to_string());
+        if told == self.trouble {
+            Look::Unchanged
+        } else {
+            Look::Unreadable(error)
         }
     }
 
     /// The next look finds a change, if there is a file.
     pub(crate) fn forget(&mut self) {
-        self.read = None;
+        (self.read, self.trouble) = (None, None);
     }
 
-    fn find(&self) -> Option<(PathBuf, Metadata)> {
-        let found = |path: PathBuf| {
-            let metadata = std::fs::metadata(&path).ok()?;
-            metadata.is_file().then_some((path, metadata))
-        };
-        found(self.path.clone()).or_else(|| NAMES.iter().find_map(|name| found(self.path.join(name))))
+    /// The first of the names that is a file; something else of that name is none.
+    fn find(&self) -> io::Result<Option<(PathBuf, Metadata)>> {
+        let below = NAMES.iter().map(|name| self.path.join(name));
+        for path in std::iter::once(self.path.clone()).chain(below) {
+            match std::fs::metadata(&path) {
+                Ok(metadata) if metadata.is_file() => return Ok(Some((path, metadata))),
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 }
 

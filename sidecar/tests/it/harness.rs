@@ -137,8 +137,17 @@ impl Sidecar {
         Self::spawn(workspace, command)
     }
 
-    fn spawn(workspace: &Workspace, mut command: Command) -> Self {
+    fn spawn(workspace: &Workspace, command: Command) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Self::spawn_at(address, workspace, command)
+    }
+
+    /// Which may be taken.
+    pub fn start_at(address: SocketAddr, workspace: &Workspace) -> Self {
+        Self::spawn_at(address, workspace, Command::new(PROGRAM))
+    }
+
+    fn spawn_at(address: SocketAddr, workspace: &Workspace, mut command: Command) -> Self {
         let append = |name: &str| {
             let path = workspace.path(name);
             OpenOptions::new().append(true).create(true).open(path).unwrap()

@@ -9,7 +9,11 @@ mod confinement;
 #[cfg(test)]
 mod documentation;
 #[cfg(test)]
+mod drain;
+#[cfg(test)]
 mod fanout;
+#[cfg(test)]
+mod first_configuration;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
