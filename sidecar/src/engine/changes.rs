@@ -74,12 +74,16 @@ impl Engine {
         let known = self.names.get(&name).copied();
         match (change.what, known) {
             (What::Modified | What::Closed, Some(id)) => {
-                self.dirty.insert(id);
-                if change.what == What::Closed {
-                    self.closed(id);
-                }
                 if self.files.get(id).is_some_and(|file| file.fd.is_none()) {
                     self.look_at_name(&name, now);
+                }
+                self.dirty.insert(id);
+                if change.what == What::Modified {
+                    self.is_written(id, now);
+                } else {
+                    // What was written before belongs to who closes it now.
+                    self.look_at_file(id, now);
+                    self.closed(id);
                 }
             }
             // Perhaps its mode was changed and it can be read now.
@@ -97,6 +101,13 @@ impl Engine {
                     self.moved.insert(cookie, (mover, now.instant));
                 }
             }
+        }
+    }
+
+    /// A file that was just found has no growth to be told by.
+    fn is_written(&mut self, id: FileId, now: Now) {
+        if let Some(file) = self.files.get_mut(id) {
+            file.being_written |= file.grew_at == now.instant;
         }
     }
 
@@ -208,6 +219,7 @@ impl Engine {
                 self.lanes_mut().for_each(|lane| lane.grew(id, by));
                 if let Some(draining) = &mut self.draining {
                     draining.grew_at = now.instant;
+                    draining.open.insert(id);
                 }
                 self.skip_hole(id);
             }

@@ -24,7 +24,7 @@ pub(crate) struct Drain {
     pub(crate) elapsed: Duration,
     /// Since the last growth of any file, or SIGTERM.
     pub(crate) quiet: Duration,
-    /// Every file that was being written at SIGTERM was closed by its writer since.
+    /// Every file that was being written at SIGTERM or since was closed by its writer.
     pub(crate) all_closed: bool,
     pub(crate) pending_bytes: u64,
 }

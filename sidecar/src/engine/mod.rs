@@ -164,7 +164,7 @@ struct Reloads {
 #[derive(Debug)]
 struct Draining {
     since: Instant,
-    /// Files that were being written then and weren't closed since.
+    /// Files that were being written then, or were since, and weren't closed after it.
     open: BTreeSet<FileId>,
     grew_at: Instant,
     /// Lines without an end leave too.

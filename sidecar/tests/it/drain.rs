@@ -93,6 +93,32 @@ fn a_plain_container_waits_until_the_application_closes_its_files() {
 }
 
 #[test]
+fn a_plain_container_does_not_wait_for_files_that_are_closed_after_each_line() {
+    let mut workspace = Workspace::new();
+    configure(
+        &mut workspace,
+        &json!({"placement": "Container", "drainTimeout": "60s"}),
+        &stdout(),
+    );
+    let sidecar = start(&workspace);
+    let mut total = 0;
+    let mut append = || {
+        workspace.append("a.log", &numbered(total));
+        total += 1;
+        lines_out(&workspace, usize::try_from(total).unwrap());
+    };
+    (0..5).for_each(|_| append());
+    let asked = ask_to_end(&sidecar);
+    (0..5).for_each(|_| append());
+    assert_eq!(sidecar.wait().code(), Some(0));
+    assert!(
+        asked.elapsed() < Duration::from_secs(50),
+        "it waited for the end of the time"
+    );
+    assert_eq!(message(&workspace), json!({"drained": true, "leftBytes": {}}));
+}
+
+#[test]
 fn a_plain_container_gives_up_on_a_file_that_stays_open_two_seconds_before_the_end() {
     let mut workspace = Workspace::new();
     configure(
@@ -197,4 +223,13 @@ fn a_status_port_that_is_taken_stops_nothing_and_is_had_when_it_is_free() {
     drop(taken);
     sidecar.report_until("the status", |report| report["state"] == "running");
     assert_eq!(sidecar.terminate().code(), Some(0));
+}
+
+#[test]
+fn what_never_had_a_configuration_ends_too() {
+    let workspace = Workspace::new();
+    let sidecar = Sidecar::start(&workspace);
+    sidecar.report_until("state noConfig", |report| report["state"] == "noConfig");
+    assert_eq!(sidecar.terminate().code(), Some(0));
+    assert_eq!(message(&workspace), json!({"drained": true, "leftBytes": {}}));
 }
