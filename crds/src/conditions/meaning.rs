@@ -9,7 +9,6 @@ use super::{Reason, TABLE};
 /// Reasons of the API that nothing gives in this version.
 const RESERVED: &[Reason] = &[
     Reason::Lagging,
-    Reason::VolumeFilling,
     Reason::RollingOut,
     Reason::Reloading,
     Reason::Soaking,
@@ -129,8 +128,8 @@ const MEANINGS: &[(Reason, &str, &str)] = &[
     ),
     (
         Reason::VolumeFilling,
-        "The volume of the logs is nearly full.",
-        "Rotate the logs, or raise `spec.volume.sizeLimit`.",
+        "The volume of the logs holds 90 % of its size limit or more.",
+        "Rotate the logs, set `spec.volume.reclaim: AfterDelivery`, or raise `spec.volume.sizeLimit`. Where delivered text can't be given back, the message says why.",
     ),
     (
         Reason::SidecarFailing,

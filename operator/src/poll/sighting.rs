@@ -2,7 +2,7 @@
 //!
 //! Counters move all the time and are left out, so that an unchanged sidecar gives an equal value and wakes nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -26,6 +26,10 @@ const RECENT: Duration = Duration::from_secs(300);
 const MAX_PIPELINES: usize = 512;
 const MAX_DESTINATIONS: usize = 16;
 const MAX_UNREADABLE: usize = 20;
+const MAX_VOLUMES: usize = 16;
+/// Percent of its limit that a volume holds.
+const NEARLY_FULL: u128 = 90;
+const NO_LONGER_FULL: u128 = 80;
 
 /// The last answer of a sidecar, and what came after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +60,8 @@ struct Loss {
 pub(crate) struct Seen {
     pub(crate) config_hash: String,
     pub(crate) rejected: Vec<Rejected>,
+    /// Volumes that are nearly full, as the application names them.
+    pub(crate) filling: BTreeSet<String>,
     pub(crate) pipelines: BTreeMap<String, PipelineSeen>,
 }
 
@@ -65,6 +71,8 @@ pub(crate) struct PipelineSeen {
     pub(crate) revision: String,
     /// With the source's name.
     pub(crate) unreadable: Vec<(String, Unreadable)>,
+    /// Files of which delivered text can't be given back to the volume, although the pipeline asks for it.
+    pub(crate) unreclaimed: Vec<Unreadable>,
     pub(crate) destinations: BTreeMap<String, DestinationSeen>,
 }
 
@@ -155,6 +163,7 @@ impl Sighting {
         Seen {
             config_hash: strip(&report.config_hash),
             rejected: report.rejected.iter().take(MAX_PIPELINES).map(strip_rejected).collect(),
+            filling: self.filling(report),
             pipelines: report
                 .pipelines
                 .iter()
@@ -164,18 +173,39 @@ impl Sighting {
         }
     }
 
+    /// Not told by every breath of a volume: once nearly full, it is that until there is room again.
+    fn filling(&self, report: &Report) -> BTreeSet<String> {
+        let was_filling = |path: &String| self.seen.as_ref().is_some_and(|seen| seen.filling.contains(path));
+        let volumes = report.volumes.iter().take(MAX_VOLUMES);
+        volumes
+            .filter_map(|volume| {
+                let path = strip(&volume.path);
+                let limit = volume.limit_bytes.filter(|limit| *limit > 0)?;
+                let percent = if was_filling(&path) {
+                    NO_LONGER_FULL
+                } else {
+                    NEARLY_FULL
+                };
+                let is_full = u128::from(volume.used_bytes) * 100 >= u128::from(limit) * percent;
+                is_full.then_some(path)
+            })
+            .collect()
+    }
+
     fn pipeline(&self, report: &PipelineReport, now: Timestamp) -> PipelineSeen {
         let unreadable = report
             .sources
             .iter()
             .flat_map(|source| source.unreadable.iter().map(|file| (&source.name, file)));
         let destinations = report.destinations.iter().take(MAX_DESTINATIONS);
+        let unreclaimed = report.reclaim.iter().flat_map(|reclaim| &reclaim.failed);
         PipelineSeen {
             revision: strip(&report.revision),
             unreadable: unreadable
                 .take(MAX_UNREADABLE)
                 .map(|(source, file)| (strip(source), strip_file(file)))
                 .collect(),
+            unreclaimed: unreclaimed.take(MAX_UNREADABLE).map(strip_file).collect(),
             destinations: destinations
                 .map(|destination| {
                     let lost = self.lost(&(strip(&report.name), strip(&destination.name)), now);
@@ -302,6 +332,29 @@ mod tests {
         assert_eq!(lost(&second), Some(9));
         let later = Sighting::after(Some(&second), report(9, 1), None, at(1000));
         assert_eq!(lost(&later), None);
+    }
+
+    #[test]
+    fn a_volume_is_nearly_full_until_there_is_room_again() {
+        let used = |used: u64| {
+            let report = json!({"volumes": [{"path": "/var/log", "usedBytes": used, "limitBytes": 100},
+                {"path": "/data", "usedBytes": 1_u64 << 40}]});
+            serde_json::from_value(report).map_err(PollError::Report)
+        };
+        let mut sighting = Sighting::default();
+        for (bytes, is_filling) in [
+            (89, false),
+            (90, true),
+            (80, true),
+            (79, false),
+            (89, false),
+            (200, true),
+        ] {
+            sighting = Sighting::after(Some(&sighting), used(bytes), None, at(0));
+            let filling = &sighting.seen.as_ref().unwrap().filling;
+            assert_eq!(filling.iter().any(|path| path == "/var/log"), is_filling, "{bytes}");
+            assert!(!filling.contains("/data"), "it has no limit");
+        }
     }
 
     #[test]

@@ -290,14 +290,32 @@ fn delivery(names: &SpecNames, pod: &PodView<'_>, pipeline: Option<&PipelineSeen
             ),
         )
     });
+    let seen = pod.sighting.and_then(|sighting| sighting.seen.as_ref());
+    let filling = seen.into_iter().flat_map(|seen| &seen.filling);
+    let filling = filling.map(|path| filling_up(path, pipeline, place));
     Delivery::Seen {
-        troubles: unreadable.collect(),
+        troubles: unreadable.chain(filling).collect(),
         destinations: pipeline
             .destinations
             .iter()
             .map(|(name, seen)| (name.clone(), destination(named(name, &names.destinations), seen, place)))
             .collect(),
     }
+}
+
+fn filling_up(path: &str, pipeline: &PipelineSeen, place: &Place<'_>) -> Finding {
+    let why = pipeline.unreclaimed.first().map_or_else(
+        || {
+            "what is not delivered stays in it; rotate the logs, have delivered text given back with spec.volume.reclaim, \
+             or raise spec.volume.sizeLimit"
+                .to_owned()
+        },
+        |file| format!("delivered text of {} can't be given back to it: {}", file.path, file.error),
+    );
+    place.finding(
+        Reason::VolumeFilling,
+        &format!("the volume at {path} is nearly full: {why}"),
+    )
 }
 
 /// What a name is called in messages.

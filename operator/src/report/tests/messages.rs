@@ -170,7 +170,25 @@ fn of_deliveries() -> Result<Vec<Scene>, Box<dyn Error>> {
     let unreadable = json!({"pipelines": [{"name": "shop/logs", "revision": NEW, "sources": [
         {"name": "access", "unreadable": [{"path": "/var/log/a", "error": "mode 0600"}]},
     ]}]});
+    let filling = |reclaim: &serde_json::Value| {
+        answered(&json!({
+            "volumes": [{"path": "/var/log", "usedBytes": 95, "limitBytes": 100}],
+            "pipelines": [{"name": "shop/logs", "revision": NEW, "reclaim": reclaim}],
+        }))
+    };
     Ok(vec![
+        (
+            filling(&json!(null))?,
+            vec![
+                "Delivering False VolumeFilling: Deployment server, pod server-1: the volume at /var/log is nearly full: what is not delivered stays in it; rotate the logs, have delivered text given back with spec.volume.reclaim, or raise spec.volume.sizeLimit",
+            ],
+        ),
+        (
+            filling(&json!({"failed": [{"path": "/var/log/a", "error": "we may not write to it: mode 0644"}]}))?,
+            vec![
+                "Delivering False VolumeFilling: Deployment server, pod server-1: the volume at /var/log is nearly full: delivered text of /var/log/a can't be given back to it: we may not write to it: mode 0644",
+            ],
+        ),
         (
             destination(&json!({"state": "healthy"}))?,
             vec![
