@@ -33,6 +33,9 @@ pub struct Report {
     /// Only while another sidecar ships by the same positions: why this one waits. It takes over when that one ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub standby: Option<String>,
+    /// Only where positions can't be kept on disk, so that a restart begins anew: why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positions_error: Option<String>,
 }
 
 /// What the sidecar is doing as a whole.

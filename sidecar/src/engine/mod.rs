@@ -118,6 +118,8 @@ pub(crate) struct Engine {
     reloads: Reloads,
     /// `None` while the state directory can't be had.
     saved: Option<Saved>,
+    /// Why they are kept in memory only.
+    positions_error: Option<String>,
     /// The positions, should they stand among the logs.
     own_files: HashSet<FileKey>,
     /// While another process has it.
@@ -194,6 +196,7 @@ impl Engine {
             rejected: Vec::new(),
             reloads: Reloads::default(),
             saved: None,
+            positions_error: None,
             own_files: HashSet::new(),
             standby: None,
             state: State::Starting,

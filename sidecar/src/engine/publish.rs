@@ -178,6 +178,7 @@ impl Engine {
             held_deleted_bytes: self.held_deleted_bytes(),
             volumes: self.volumes(),
             pipelines: self.pipelines(),
+            positions_error: self.positions_error.clone(),
             standby: self.standby.as_ref().map(|standby| standby.reason.clone()),
         }
     }

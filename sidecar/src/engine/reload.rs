@@ -22,7 +22,9 @@ impl Engine {
             OpenError::Locked | OpenError::NewerVersion(_) => Err(error),
             // Shipping without a memory beats not shipping: at worst a restart sends again what is still there.
             OpenError::Io(error) => {
+                let error = format!("{}: {}", self.options.state.display(), describe(&OpenError::Io(error)));
                 tracing::error!(%error, "positions can't be kept on disk, a restart will begin anew");
+                self.positions_error = Some(error);
                 Store::in_memory().map_err(OpenError::Io)
             }
         });

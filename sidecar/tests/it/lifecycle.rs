@@ -173,3 +173,17 @@ fn the_state_directory_has_one_shipper() {
         (workspace.output() == "once\ntwice\n").then_some(())
     });
 }
+
+#[test]
+fn where_positions_can_not_be_kept_it_ships_all_the_same_and_says_so() {
+    let mut workspace = Workspace::new();
+    workspace.configure(&[workspace.pipeline("p", &stdout())]);
+    workspace.append("a.log", "one\n");
+    fs::remove_dir(workspace.path("state")).unwrap();
+    fs::write(workspace.path("state"), "").unwrap();
+    let sidecar = Sidecar::start(&workspace);
+    assert_eq!(lines_out(&workspace, 1), ["one"]);
+    let report = sidecar.report_until("the reason", |report| report["positionsError"].is_string());
+    let error = report["positionsError"].as_str().unwrap();
+    assert!(error.contains("state: the state directory can't be used"), "{error}");
+}
