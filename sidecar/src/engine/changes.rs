@@ -10,6 +10,7 @@ use crate::reading::facts::Facts;
 use crate::reading::watcher::{Change, WatchId, What};
 
 use super::clock::Now;
+use super::descriptors::superfluous;
 use super::files::{FileId, Seen};
 use super::lane::{Fate, Turn};
 use super::{Engine, GATHER, POLL, RESCAN, SWEEP};
@@ -17,11 +18,7 @@ use super::{Engine, GATHER, POLL, RESCAN, SWEEP};
 /// The two halves of a rename are in the queue together, or nearly.
 const RENAME_WITHIN: Duration = Duration::from_secs(1);
 /// A deleted or moved file whose writer is silent for so long is let go, once it is delivered.
-const LET_GO_AFTER: Duration = Duration::from_secs(10);
-/// Delivered files that nobody writes to are closed after so long.
-const CLOSE_AFTER: Duration = Duration::from_secs(300);
-/// So many of them may be open all the same.
-const IDLE_DESCRIPTORS: usize = 256;
+pub(super) const LET_GO_AFTER: Duration = Duration::from_secs(10);
 
 type Name = (WatchId, OsString);
 
@@ -180,7 +177,10 @@ impl Engine {
                     .flat_map(|lane| lane.flows.values())
                     .map(|flow| flow.key)
                     .collect();
-                saved.expire(&named, now);
+                let gone = saved.expire(&named, now);
+                for lane in self.running.iter_mut().flat_map(|running| &mut running.lanes) {
+                    lane.lost_sight(&gone, saved, now);
+                }
             }
         }
         self.look_at_suspects(now);
@@ -305,12 +305,8 @@ impl Engine {
             }
         }
         self.let_go_of_gone(&mut delivered, now);
-        delivered.sort_unstable_by(|a, b| b.cmp(a));
-        let excess = delivered.len().saturating_sub(IDLE_DESCRIPTORS);
-        for (index, (since, id)) in delivered.into_iter().enumerate() {
-            if index < excess && since >= LET_GO_AFTER || since >= CLOSE_AFTER {
-                self.close(id);
-            }
+        for id in superfluous(delivered) {
+            self.close(id);
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
+use crate::reading::compressed;
 use crate::reading::facts::Facts;
 use crate::reading::volume::{Opened, Refusal};
 use crate::reading::walk::{Entry, Findings};
@@ -66,7 +67,17 @@ impl Engine {
         let findings = source.walk.scan(&mut self.watcher);
         source.measure();
         let before = std::mem::take(&mut source.unreadable);
+        let siblings = match source.walked {
+            Walked::Stale => findings
+                .entries
+                .iter()
+                .filter(|entry| !entry.is_match)
+                .cloned()
+                .collect(),
+            Walked::Current => Vec::new(),
+        };
         self.take_in(at, findings, &before, now);
+        self.seek_copies(at, siblings, now);
         self.running[at.running].sources[at.source].walked = Walked::Current;
     }
 
@@ -111,8 +122,15 @@ impl Engine {
         }
     }
 
-    fn take_in_file(&mut self, at: At, entry: &Entry, before: &BTreeMap<String, Refusal>, caution: Caution, now: Now) {
-        if self.is_known(entry) {
+    pub(super) fn take_in_file(
+        &mut self,
+        at: At,
+        entry: &Entry,
+        before: &BTreeMap<String, Refusal>,
+        caution: Caution,
+        now: Now,
+    ) {
+        if self.is_known(entry) || compressed::is_named_so(&entry.name) {
             return;
         }
         if !self.has_descriptor() {
@@ -139,6 +157,10 @@ impl Engine {
         source.unreadable.remove(&entry.path);
         if self.files.len() >= MAX_FILES && self.files.find(opened.facts.id).is_none() {
             return self.refuse(at, entry.path.clone(), Refusal::System(Errno::MFILE), before);
+        }
+        let is_new = self.files.find(opened.facts.id).is_none();
+        if is_new && compressed::begins_so(&start::read_head(&opened.fd, compressed::TELLING)) {
+            return;
         }
         self.adopt(at, entry, opened, caution, now);
     }

@@ -29,6 +29,7 @@ mod lockstep;
 mod mailbox;
 mod marks;
 mod open_batch;
+mod owed;
 mod own;
 mod publish;
 mod punch;

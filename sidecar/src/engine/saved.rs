@@ -118,8 +118,18 @@ impl Saved {
             .is_some_and(|list| list.iter().any(|(_, saved)| saved.inode == inode))
     }
 
+    /// Whether there are positions that nobody claimed yet.
+    pub(crate) fn owes(&self, flow: FlowKey) -> bool {
+        self.unclaimed.get(&flow).is_some_and(|list| !list.is_empty())
+    }
+
     /// Gives a position back, as one of a file that may come again.
     pub(crate) fn release(&mut self, record: RecordId, position: FilePosition) {
+        // What it has to read is nobody's concern now, so it isn't missed either.
+        let position = FilePosition {
+            pending_since: 0,
+            ..position
+        };
         self.store.update(record, Record::File(position.clone()));
         self.unclaimed
             .entry(position.flow)
@@ -170,24 +180,23 @@ impl Saved {
     }
 
     /// Forgets what nobody came back for: positions of files that are gone, and what is kept of flows that no
-    /// configuration names any more.
-    pub(crate) fn expire(&mut self, named: &HashSet<FlowKey>, now: Now) {
+    /// configuration names any more. Returns the flow of each file that had bytes to read when it was last seen.
+    pub(crate) fn expire(&mut self, named: &HashSet<FlowKey>, now: Now) -> Vec<FlowKey> {
         if now.seconds() < self.started_at + GRACE_SECONDS {
-            return;
+            return Vec::new();
         }
         let oldest = now.seconds() - KEEP_SECONDS;
-        for list in self.unclaimed.values_mut() {
-            list.retain(|(id, position)| {
-                let keep = position.last_seen >= oldest;
-                if !keep {
-                    self.store.remove(*id);
-                }
-                keep
-            });
+        let mut unread = Vec::new();
+        for (flow, list) in &mut self.unclaimed {
+            for (id, position) in list.extract_if(.., |(_, position)| position.last_seen < oldest) {
+                self.store.remove(id);
+                unread.extend((position.pending_since > 0).then_some(*flow));
+            }
         }
         self.unclaimed.retain(|_, list| !list.is_empty());
         self.expire_counters(named, now);
         self.store.expire_intents(oldest.saturating_mul(1_000_000_000));
+        unread
     }
 
     /// The time of a flow that is named is renewed now and then, so that it counts from when the name was taken away.
@@ -346,6 +355,25 @@ mod tests {
             claim(saved(7, 150, CONTENT), 7, 0, CONTENT),
             "where no birth time is known"
         );
+    }
+
+    #[test]
+    fn a_file_that_never_came_back_is_told_if_it_had_something_to_read() {
+        let now = Now::read();
+        let last_seen = now.seconds() - KEEP_SECONDS;
+        let mut store = Store::in_memory().unwrap();
+        for (flow, last_seen, pending_since) in [(1, last_seen - 1, 5), (2, last_seen - 1, 0), (3, last_seen + 60, 5)] {
+            store.insert(Record::File(FilePosition {
+                flow: FlowKey(flow),
+                last_seen,
+                pending_since,
+                ..saved(7, 150, CONTENT)
+            }));
+        }
+        let mut saved = Saved::new(store, now);
+        assert_eq!(saved.expire(now), [FlowKey(1)]);
+        assert_eq!(saved.expire(now), []);
+        assert!(saved.owes(FlowKey(3)) && !saved.owes(FlowKey(2)));
     }
 
     #[test]

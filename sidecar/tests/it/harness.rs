@@ -212,6 +212,16 @@ impl Sidecar {
         line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// How many of its descriptors are of files below this directory.
+    pub fn descriptors_below(&self, directory: &Path) -> usize {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        let links = fs::read_dir(folder)
+            .unwrap()
+            .flatten()
+            .map(|entry| fs::read_link(entry.path()));
+        links.flatten().filter(|target| target.starts_with(directory)).count()
+    }
+
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -130,6 +130,29 @@ fn a_file_that_was_renamed_while_we_were_down_is_read_to_its_end() {
 }
 
 #[test]
+fn a_file_that_was_copied_and_truncated_while_we_were_down_is_read_to_its_end() {
+    let mut workspace = Workspace::new();
+    let mut pipeline = workspace.pipeline("p", &stdout());
+    pipeline["sources"][0]["paths"] = serde_json::json!(["/var/log/a.log"]);
+    workspace.configure(&[pipeline]);
+    workspace.append("a.log", &(0..10).map(numbered).collect::<String>());
+    let sidecar = Sidecar::start(&workspace);
+    lines_out(&workspace, 10);
+    assert_eq!(sidecar.terminate().code(), Some(0));
+    workspace.append("a.log", &(10..20).map(numbered).collect::<String>());
+    // The glob doesn't take the copy, nor anything else here.
+    fs::copy(workspace.log("a.log"), workspace.log("a.log.1")).unwrap();
+    workspace.append("b.txt", "not for anyone's eyes\n");
+    let file = fs::OpenOptions::new().write(true).open(workspace.log("a.log")).unwrap();
+    file.set_len(0).unwrap();
+    workspace.append("a.log", &numbered(20));
+    let sidecar = Sidecar::start(&workspace);
+    let arrived = Arrived::of(lines_out(&workspace, 21));
+    assert_eq!((arrived.missing(21), arrived.duplicates()), (vec![], 0));
+    assert_balanced(&sidecar.report().unwrap());
+}
+
+#[test]
 fn another_file_with_the_inode_of_a_known_one_is_not_shipped() {
     let mut workspace = Workspace::new();
     workspace.configure(&[workspace.pipeline("p", &stdout())]);

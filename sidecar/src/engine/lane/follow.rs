@@ -9,7 +9,7 @@ use crate::positions::{FilePosition, RecordId};
 use super::super::account::{Account, Loss};
 use super::super::content::is_continued;
 use super::super::start::Start;
-use super::{Cursor, CursorId, File, FileId, Former, Lane, Now, Position, Source, SourceId};
+use super::{Cursor, CursorId, File, FileId, FlowKey, Former, Lane, Now, Position, Saved, Source, SourceId};
 
 /// What becomes of bytes that nobody will read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +144,19 @@ impl Lane {
                     ..Position::default()
                 };
                 cursor.rest();
+            }
+        }
+    }
+
+    /// Files of these flows had bytes to read, and never came back. How many is known of none of them.
+    pub(crate) fn lost_sight(&mut self, of: &[FlowKey], saved: &mut Saved, now: Now) {
+        for flow in self.flows.values_mut() {
+            let records = of.iter().filter(|key| **key == flow.key).count() as u64;
+            if records > 0 {
+                flow.account.lose(Loss::Vanished, Amount { records, bytes: 0 });
+                saved.put_counters(flow.key, flow.account.counters, now);
+                tracing::error!(destination = %self.destination.name, files = records,
+                    "files that were not read to their end have been gone for a day");
             }
         }
     }

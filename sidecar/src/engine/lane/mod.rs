@@ -33,10 +33,10 @@ mod backlog;
 mod fill;
 mod follow;
 mod former;
+mod hole;
 mod intents;
 #[cfg(test)]
 mod killed;
-mod hole;
 mod offer;
 mod replay;
 mod settle;
