@@ -64,11 +64,12 @@ pub struct Source {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub multiline: Option<Multiline>,
     /// Character encoding of the files, a label of the WHATWG Encoding Standard such as `utf-8`, `utf-16le` or
-    /// `windows-1252`. Bytes that are invalid in it are replaced and counted.
+    /// `windows-1252`. A byte order mark at the beginning of a file says more. Bytes that are invalid are replaced, and
+    /// their lines counted.
     #[serde(default = "utf8")]
     #[cfg_attr(feature = "schema", schemars(length(max = 63), extend("x-kubernetes-validations" = rules::text(&form::ENCODING))))]
     pub encoding: String,
-    /// Longest line, in bytes. The rest of a longer one is cut off, marked and counted; the line is never lost as a
+    /// Longest line, in bytes of the file. The rest of a longer one is cut off, marked and counted; the line is never lost as a
     /// whole. A number of bytes, or a quantity such as `256Ki`.
     #[serde(default = "default_max_line_bytes")]
     #[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-validations" = rules::size(limits::MAX_LINE_BYTES))))]

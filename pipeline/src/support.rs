@@ -4,8 +4,6 @@
 //! This is the one place to delete from when a feature arrives.
 
 use crate::destination::{Destination, Kind};
-use crate::source::Source;
-use crate::transform::{OnExceed, Transform};
 use crate::validate::FieldError;
 
 /// The sentence that every refusal ends with.
@@ -14,28 +12,6 @@ pub const NOT_YET: &str = "is not supported by this version yet";
 /// An error that says that `path` does nothing yet.
 pub fn not_yet(path: impl Into<String>) -> FieldError {
     FieldError::new(path, NOT_YET)
-}
-
-pub(crate) fn source(path: &str, source: &Source) -> Vec<FieldError> {
-    let utf8 = ["utf-8", "utf8"]
-        .iter()
-        .any(|label| source.encoding.eq_ignore_ascii_case(label));
-    [(!utf8, "encoding")]
-        .into_iter()
-        .filter(|(unsupported, _)| *unsupported)
-        .map(|(_, field)| not_yet(format!("{path}.{field}")))
-        .collect()
-}
-
-pub(crate) fn transforms(transforms: &[Transform]) -> Vec<FieldError> {
-    let waits = |transform: &Transform| {
-        let limit = transform.rate_limit.as_ref();
-        limit.is_some_and(|limit| limit.on_exceed == OnExceed::Wait)
-    };
-    let waiting = transforms.iter().enumerate().filter(|(_, transform)| waits(transform));
-    waiting
-        .map(|(index, _)| not_yet(format!("transforms[{index}].rateLimit.onExceed")))
-        .collect()
 }
 
 pub(crate) fn destination(path: &str, destination: &Destination, kind: Kind<'_>) -> Vec<FieldError> {
@@ -57,18 +33,12 @@ mod tests {
     #[test]
     fn what_does_nothing_yet_is_refused_and_named() {
         let yaml = "pipelines: [{name: a, \
-            sources: [{name: s, paths: [/a/b], encoding: latin1}], \
-            transforms: [{rateLimit: {recordsPerSecond: 1, onExceed: Wait}}], \
+            sources: [{name: s, paths: [/a/b]}], \
             destinations: [{name: d, kafka: {brokers: ['k:1'], topic: t}, proxy: 'https://p'}]}]";
         let refused = config::load(yaml).unwrap().refused;
         let unsupported = refused[0].errors.iter().filter(|error| error.message == super::NOT_YET);
         let paths: Vec<_> = unsupported.map(|error| error.path.as_str()).collect();
-        let expected = [
-            "sources[0].encoding",
-            "destinations[0].kafka",
-            "destinations[0].proxy",
-            "transforms[0].rateLimit.onExceed",
-        ];
+        let expected = ["destinations[0].kafka", "destinations[0].proxy"];
         assert_eq!(paths, expected);
     }
 }

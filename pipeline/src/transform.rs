@@ -175,7 +175,8 @@ pub struct RateLimit {
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10_000_000)))]
     pub burst: Option<u32>,
     /// `Drop` leaves out what is above the rate, judged by the time of the record, so that the backlog of an outage
-    /// isn't dropped; `Wait` reads slower.
+    /// isn't dropped. `Wait` reads slower, by the clock: the rest stays in its file as pending, and no other source or
+    /// destination is held back; when the pod ends it leaves at once.
     #[serde(default)]
     pub on_exceed: OnExceed,
 }

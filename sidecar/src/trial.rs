@@ -12,7 +12,8 @@ use crate::batch::{Batch, FileRange, Origin};
 use crate::destination::json_lines;
 use crate::processing::grouping::Grouping;
 use crate::processing::{Memory, Processing, ProcessingError, Program, Scratch};
-use crate::reading::lines::{self, Input, LineState, Tail};
+use crate::reading::charset::Charset;
+use crate::reading::lines::{self, Input, LineState, Passage, Tail};
 
 /// The most that is read of an input.
 pub const MAX_INPUT: usize = 64 << 20;
@@ -63,7 +64,11 @@ fn of_source(
     let grouping = Grouping::new(source)?;
     let program = Program::new(source, &pipeline.transforms)?;
     let (mut memory, mut scratch) = (Memory::default(), Scratch::default());
+    let input = &input[..input.len().min(MAX_INPUT)];
+    let configured = Charset::of_label(&source.encoding).unwrap_or(Charset::UTF8);
     let mut processing = Processing {
+        charset: configured,
+        most: usize::MAX,
         grouping: grouping.as_ref(),
         program: program.as_ref(),
         memory: &mut memory,
@@ -71,24 +76,27 @@ fn of_source(
     };
     let max_line = usize::try_from(source.max_line_bytes.as_bytes()).unwrap_or(usize::MAX);
     let mut batch = Batch {
-        text: input[..input.len().min(MAX_INPUT)].to_vec(),
+        text: input.to_vec(),
         files: vec![FileRange {
             origin: Arc::new(origin),
             bytes: 0..input.len() as u64,
         }],
         ..Batch::default()
     };
-    processing.whole_groups(&batch.text, max_line, Tail::Ship);
-    let whole = Input {
-        from: 0,
+    let passage = Passage {
         offset: 0,
-        file: 0,
-        previous: None,
-        time: now,
+        state: LineState::Fresh,
+        charset: configured.of_file(input),
         max_line,
         tail: Tail::Ship,
     };
-    lines::split(&mut batch.text, &mut batch.records, whole, LineState::Fresh);
+    processing.whole_groups(&batch.text, &passage);
+    let whole = Input {
+        time: now,
+        ..Input::alone(passage)
+    };
+    lines::split(&mut batch.text, &mut batch.records, whole);
+    processing.decode(&mut batch, (0, 0), passage.charset);
     processing.group(&mut batch.records, 0, 0);
     let tally = processing.run(&mut batch, (0, 0));
     Ok(Trial {

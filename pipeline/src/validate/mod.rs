@@ -17,9 +17,9 @@ pub(crate) use self::parts::parts;
 use self::place::Place;
 use crate::config::{ConfigError, Pipeline};
 use crate::destination::Destination;
+use crate::limits;
 use crate::source::Source;
 use crate::transform::Transform;
-use crate::{limits, support};
 
 /// Where the specification comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,6 @@ pub fn specification(
     for (index, destination) in destinations.iter().enumerate() {
         destination::destination(at.field("destinations").index(index), destination, &names, origin);
     }
-    at.add(support::transforms(transforms));
     at.add(size::rendered(sources, transforms, destinations));
     errors
 }

@@ -8,7 +8,7 @@ use crate::glob::Patterns;
 use crate::source::{
     Format, FormatType, Multiline, PRESET_OR_PATTERNS, REGEX_BELONGS, Source, TEXT_HAS_NO_FIELDS, TimestampField,
 };
-use crate::{form, limits, pattern, support};
+use crate::{form, limits, pattern};
 
 /// The sidecar's own container; a pipeline that reads what it writes would never come to an end.
 const SIDECAR: &str = "logshipping-sidecar";
@@ -38,8 +38,6 @@ pub(super) fn source(mut at: Place<'_>, source: &Source) {
         .judge(limits::MAX_LINE_BYTES.check(source.max_line_bytes));
     at.field("unterminatedAfter")
         .judge(limits::WAIT_FOR_MORE.check(source.unterminated_after));
-    let errors = support::source(at.path(), source);
-    at.add(errors);
 }
 
 fn paths(mut at: Place<'_>, paths: &[String]) {

@@ -73,6 +73,8 @@ pub(crate) enum NextLine {
     Long,
     /// It had no end when the file had this size.
     Unterminated { size: u64 },
+    /// Nothing but the beginning of a character, or of its end, was there when the file had this size.
+    Unfinished { size: u64 },
     /// It belongs to a group that might have gone on when the file had this size.
     OpenGroup { size: u64 },
     /// It has waited long enough for its end.

@@ -7,7 +7,8 @@ use rustix::io::Errno;
 use crate::batch::{Batch, FileRange};
 use crate::metrics::Amount;
 use crate::processing::{Processing, Tally};
-use crate::reading::lines::{self, Input, LineState, TIME_STEP, Tail};
+use crate::reading::charset::Charset;
+use crate::reading::lines::{self, Input, LineState, Passage, TIME_STEP, Tail};
 
 use super::content::is_continued;
 use super::cursor::{Cursor, CursorId, NextLine, Position};
@@ -64,11 +65,13 @@ impl Share {
 /// What may be read in one go.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Allowance {
-    /// Text that still fits into the batch.
+    /// Text, in UTF-8, that still fits into the batch.
     pub(crate) room: usize,
     pub(crate) max_line: usize,
     /// Where to stop: a line and a group begin there.
     pub(crate) until: Option<u64>,
+    /// Of the file, at once, unless a line is longer.
+    pub(crate) quantum: usize,
 }
 
 /// Raw bytes at the end of the text, and what is to be made of them.
@@ -76,8 +79,7 @@ pub(crate) struct Allowance {
 struct Taking {
     /// Where in the text they begin.
     from: usize,
-    max_line: usize,
-    tail: Tail,
+    passage: Passage,
     /// Of the first record.
     time: i64,
 }
@@ -89,6 +91,8 @@ pub(crate) struct Piece {
     pub(crate) records: u64,
     pub(crate) truncated: u64,
     pub(crate) unparsed: u64,
+    /// Lines with bytes that mean nothing in their encoding.
+    pub(crate) undecodable: u64,
 }
 
 /// What one reading came to.
@@ -141,9 +145,30 @@ impl OpenBatch {
         allowance: Allowance,
         processing: &mut Processing<'_>,
     ) -> Result<Progress, Errno> {
+        let growth = processing.charset.of_file(file.head.start()).growth();
+        let allowance = Allowance {
+            room: allowance.room / growth,
+            ..allowance
+        };
+        self.read_raw(id, cursor, file, allowance, processing)
+    }
+
+    /// `allowance` is for the bytes of the file.
+    fn read_raw(
+        &mut self,
+        id: CursorId,
+        cursor: &mut Cursor,
+        file: &mut File,
+        allowance: Allowance,
+        processing: &mut Processing<'_>,
+    ) -> Result<Progress, Errno> {
         let (size, end) = (file.size, file.text_end(cursor.read));
         let available = end.saturating_sub(cursor.read);
-        let waits = [NextLine::Unterminated { size }, NextLine::OpenGroup { size }];
+        let waits = [
+            NextLine::Unterminated { size },
+            NextLine::Unfinished { size },
+            NextLine::OpenGroup { size },
+        ];
         if available == 0 && end < size {
             cursor.next_line = NextLine::Reclaimed;
             return Ok(Progress::Reclaimed);
@@ -173,15 +198,26 @@ impl OpenBatch {
         } else {
             Tail::Wait
         };
-        let time = own_time(
-            cursor.slot,
-            cursor.next_time.max(file.marks.time_of(cursor.read).unwrap_or(0)),
-        );
-        let taking = Taking {
-            from,
+        let raw = &self.batch.text[from..];
+        let charset = charset_of(cursor, file, raw, processing);
+        let passage = Passage {
+            offset: cursor.read,
+            state: cursor.state,
+            charset,
             max_line: allowance.max_line,
             tail,
-            time,
+        };
+        let waits = if charset.whole_lines(raw, cursor.read) == raw.len() {
+            NextLine::OpenGroup { size }
+        } else if charset.is_unfinished(raw) {
+            NextLine::Unfinished { size }
+        } else {
+            NextLine::Unterminated { size }
+        };
+        let taking = Taking {
+            from,
+            passage,
+            time: first_time(cursor, file),
         };
         let progress = self.take(id, cursor, file, taking, processing);
         if let Some(progress) = progress {
@@ -192,11 +228,7 @@ impl OpenBatch {
             return Ok(Progress::Reclaimed);
         }
         if reached_end {
-            cursor.next_line = if ends_with_line {
-                NextLine::OpenGroup { size }
-            } else {
-                NextLine::Unterminated { size }
-            };
+            cursor.next_line = waits;
             return Ok(Progress::Waits);
         }
         if got < wanted {
@@ -208,7 +240,7 @@ impl OpenBatch {
             return Ok(Progress::Full);
         }
         cursor.next_line = NextLine::Long;
-        self.read(id, cursor, file, allowance, processing)
+        self.read_raw(id, cursor, file, allowance, processing)
     }
 
     /// Reads again what was part of a batch before. `None` where other bytes stand there now, or none.
@@ -231,10 +263,17 @@ impl OpenBatch {
             return Ok(None);
         }
         // What was taken then is taken now, also a line without its end.
-        let taking = Taking {
-            from,
+        let raw = &self.batch.text[from..];
+        let passage = Passage {
+            offset: cursor.read,
+            state: cursor.state,
+            charset: charset_of(cursor, file, raw, processing),
             max_line,
             tail: Tail::Ship,
+        };
+        let taking = Taking {
+            from,
+            passage,
             time: stretch.time,
         };
         Ok(match self.take(id, cursor, file, taking, processing) {
@@ -252,36 +291,29 @@ impl OpenBatch {
         taking: Taking,
         processing: &mut Processing<'_>,
     ) -> Option<Progress> {
-        let Taking {
-            from,
-            max_line,
-            tail,
-            time,
-        } = taking;
+        let Taking { from, passage, time } = taking;
         let raw = &self.batch.text[from..];
-        let consumed = lines::consumable(raw, cursor.state, max_line, tail);
-        let consumed = processing.whole_groups(&raw[..consumed], max_line, tail);
+        let consumed = lines::consumable(raw, &passage);
+        let consumed = processing.whole_groups(&raw[..consumed], &passage);
+        let consumed = processing.permitted(&raw[..consumed], &passage);
         file.head.push(cursor.read, &raw[..consumed]);
         cursor.remember(&raw[..consumed]);
         if consumed == 0 {
             self.batch.text.truncate(from);
             return None;
         }
-        if processing.grouping.is_some() {
-            self.batch.text.truncate(from + consumed);
-        }
+        self.batch.text.truncate(from + consumed);
         let share = self.share(id, cursor, time);
         let before = self.batch.records.len();
         let input = Input {
             from,
-            offset: cursor.read,
             file: u32::try_from(share).unwrap_or(u32::MAX),
             previous: self.shares[share].last_record,
             time,
-            max_line,
-            tail,
+            passage,
         };
-        let output = lines::split(&mut self.batch.text, &mut self.batch.records, input, cursor.state);
+        let output = lines::split(&mut self.batch.text, &mut self.batch.records, input);
+        let undecodable = processing.decode(&mut self.batch, (from, before), passage.charset);
         processing.group(&mut self.batch.records, before, cursor.read);
         let records = (self.batch.records.len() - before) as u64;
         let tally = processing.run(&mut self.batch, (from, before));
@@ -290,7 +322,7 @@ impl OpenBatch {
             start: cursor.read,
             length: output.consumed,
             times: (time, output.time),
-            tail,
+            tail: passage.tail,
             lines: processing.grouping.map_or(Lines::Single, |_| Lines::Grouped),
         };
         self.stretches.took(taken, cursor.recent());
@@ -305,6 +337,7 @@ impl OpenBatch {
                 records,
                 truncated: output.truncated,
                 unparsed: tally.unparsed,
+                undecodable,
             },
             more: cursor.read < file.size,
         })
@@ -342,6 +375,18 @@ impl OpenBatch {
     }
 }
 
+/// The encoding of what was read at the cursor; a file's first bytes may name it.
+fn charset_of(cursor: &Cursor, file: &File, raw: &[u8], processing: &Processing<'_>) -> Charset {
+    let start = if cursor.read == 0 { raw } else { file.head.start() };
+    processing.charset.of_file(start)
+}
+
+/// The time of the next record.
+fn first_time(cursor: &Cursor, file: &File) -> i64 {
+    let seen = file.marks.time_of(cursor.read).unwrap_or(0);
+    own_time(cursor.slot, cursor.next_time.max(seen))
+}
+
 /// The first moment from `least` on that no other file uses.
 fn own_time(slot: u64, least: i64) -> i64 {
     let place = i64::try_from(slot).unwrap_or(0) % TIME_STEP;
@@ -352,8 +397,8 @@ fn own_time(slot: u64, least: i64) -> i64 {
 fn wanted(cursor: &Cursor, file: &File, allowance: Allowance, is_empty: bool) -> Option<usize> {
     let available = usize::try_from(file.text_end(cursor.read) - cursor.read).unwrap_or(usize::MAX);
     if matches!(cursor.next_line, NextLine::Long | NextLine::Overdue) {
-        // One byte more than a line may have, and its end.
-        let line = allowance.max_line + 2;
+        // More than a line may have, and its end, in any encoding.
+        let line = allowance.max_line + 4;
         return (is_empty || line <= allowance.room).then_some(available.min(line.max(QUANTUM)));
     }
     let until = allowance.until.map(|until| until.saturating_sub(cursor.read));
@@ -362,7 +407,8 @@ fn wanted(cursor: &Cursor, file: &File, allowance: Allowance, is_empty: bool) ->
         .marks
         .span_of(cursor.read, TIME_SLACK)
         .and_then(|span| usize::try_from(span).ok());
-    let wanted = QUANTUM
+    let wanted = allowance
+        .quantum
         .min(allowance.room)
         .min(until.unwrap_or(usize::MAX))
         .min(span.unwrap_or(usize::MAX))

@@ -359,8 +359,9 @@ mod tests {
 
     #[test]
     fn a_file_that_never_came_back_is_told_if_it_had_something_to_read() {
-        let now = Now::read();
-        let last_seen = now.seconds() - KEEP_SECONDS;
+        let start = Now::read();
+        let now = at(start, 24);
+        let last_seen = start.seconds();
         let mut store = Store::in_memory().unwrap();
         for (flow, last_seen, pending_since) in [(1, last_seen - 1, 5), (2, last_seen - 1, 0), (3, last_seen + 60, 5)] {
             store.insert(Record::File(FilePosition {
@@ -370,9 +371,9 @@ mod tests {
                 ..saved(7, 150, CONTENT)
             }));
         }
-        let mut saved = Saved::new(store, now);
-        assert_eq!(saved.expire(now), [FlowKey(1)]);
-        assert_eq!(saved.expire(now), []);
+        let mut saved = Saved::new(store, start);
+        assert_eq!(saved.expire(&HashSet::new(), now), [FlowKey(1)]);
+        assert_eq!(saved.expire(&HashSet::new(), now), []);
         assert!(saved.owes(FlowKey(3)) && !saved.owes(FlowKey(2)));
     }
 
@@ -416,7 +417,7 @@ mod tests {
         }));
         let mut saved = Saved::new(store, start);
         let named = if is_named { [flow].into() } else { HashSet::new() };
-        (0..=hours).for_each(|hour| saved.expire(&named, at(start, hour)));
+        (0..=hours).for_each(|hour| drop(saved.expire(&named, at(start, hour))));
         let positions = saved
             .store
             .iter()
@@ -444,8 +445,8 @@ mod tests {
         let mut saved = Saved::new(Store::in_memory().unwrap(), start);
         saved.put_counters(flow, Counters::default(), start);
         let named = HashSet::from([flow]);
-        (0..=50).for_each(|hour| saved.expire(&named, at(start, hour)));
-        (51..62).for_each(|hour| saved.expire(&HashSet::new(), at(start, hour)));
+        (0..=50).for_each(|hour| drop(saved.expire(&named, at(start, hour))));
+        (51..62).for_each(|hour| drop(saved.expire(&HashSet::new(), at(start, hour))));
         assert!(saved.counters(flow).is_some());
         saved.expire(&HashSet::new(), at(start, 76));
         assert!(saved.counters(flow).is_none());

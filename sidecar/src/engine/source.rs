@@ -8,6 +8,7 @@ use pipeline::glob::PatternError;
 use crate::batch::Origin;
 use crate::processing::grouping::Grouping;
 use crate::processing::{ProcessingError, Program};
+use crate::reading::charset::Charset;
 use crate::reading::facts::FileKey;
 use crate::reading::volume::{Refusal, Volume};
 use crate::reading::walk::Walk;
@@ -24,6 +25,8 @@ pub(crate) struct SourceId(pub(crate) u32);
 pub(crate) struct Source {
     pub(crate) id: SourceId,
     pub(crate) config: pipeline::Source,
+    /// What its files are in, unless they say otherwise.
+    pub(crate) charset: Charset,
     /// Of its pipeline.
     pub(crate) transforms: Vec<Transform>,
     /// What both come to; none where lines are shipped as they are.
@@ -41,14 +44,18 @@ pub(crate) struct Source {
     pub(crate) usage: Vec<u64>,
 }
 
-/// A reason of `source_errors_total`: lines that aren't of their format.
+/// Reasons of `source_errors_total` beside those of files: lines that aren't of their format, and lines with bytes that mean
+/// nothing in their encoding.
 const UNPARSED: &str = "unparsed";
+const UNDECODABLE: &str = "undecodable";
 
 /// A source's settings that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
     #[error("paths: {0}")]
     Paths(#[from] PatternError),
+    #[error("encoding: there is no encoding {0:?}")]
+    Encoding(String),
     #[error("{0}")]
     Processing(#[from] ProcessingError),
 }
@@ -98,6 +105,8 @@ impl Source {
         Ok(Self {
             id,
             walk: Walk::new(&config)?,
+            charset: Charset::of_label(&config.encoding)
+                .ok_or_else(|| SourceError::Encoding(config.encoding.clone()))?,
             program: Program::new(&config, transforms)?.map(Arc::new),
             grouping: Grouping::new(&config)?.map(Arc::new),
             config,
@@ -114,6 +123,7 @@ impl Source {
     /// Takes over new settings; files and counters stay. Returns the files that don't match any more.
     pub(crate) fn change(&mut self, new: Self) -> Vec<FileId> {
         (self.config, self.resource, self.walk) = (new.config, new.resource, new.walk);
+        self.charset = new.charset;
         (self.transforms, self.program, self.grouping) = (new.transforms, new.program, new.grouping);
         self.walked = Walked::Stale;
         let mut left = Vec::new();
@@ -175,8 +185,10 @@ impl Source {
             // A piece that is new only in part was read in another division into lines; its share is as good as exact.
             self.read.records += (piece.records * fresh).div_ceil(piece.bytes);
             self.read.truncated_lines += piece.truncated;
-            if piece.unparsed > 0 {
-                *self.read.errors.entry(UNPARSED).or_default() += piece.unparsed;
+            for (reason, lines) in [(UNPARSED, piece.unparsed), (UNDECODABLE, piece.undecodable)] {
+                if lines > 0 {
+                    *self.read.errors.entry(reason).or_default() += lines;
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use pipeline::source::StartAt;
 
 use crate::positions::{ContentKey, Hashed, PathHash, RecordId, SavedMarks};
+use crate::reading::charset::Charset;
 use crate::reading::lines::LineState;
 
 use super::content::hash_at;
@@ -114,16 +115,20 @@ pub(super) fn first_path<'a>(starts: &[Option<Start>], source: &Source, path: &'
 /// Where reading begins in a file that nothing is known of.
 fn beginning(source: &Source, file: &File, is_first_sight: bool) -> Position {
     match source.config.start_at {
-        Some(StartAt::End) if is_first_sight => end(file),
+        Some(StartAt::End) if is_first_sight => end(file, source.charset.of_file(file.head.start())),
         _ => Position::default(),
     }
 }
 
 /// The end of what is there. Unless a line ends there, what comes first is the rest of one.
-fn end(file: &File) -> Position {
-    let newline = Hashed::of(b"\n");
-    let last = file.size.checked_sub(1).and_then(|last| hash_at(file, last, 1));
-    let is_between = last.is_none_or(|last| last == newline);
+fn end(file: &File, charset: Charset) -> Position {
+    let newline = charset.newline_bytes();
+    let length = newline.len() as u64;
+    let last = file
+        .size
+        .checked_sub(length)
+        .and_then(|last| hash_at(file, last, u32::try_from(length).ok()?));
+    let is_between = file.size == 0 || last == Some(Hashed::of(newline));
     Position {
         offset: file.size,
         state: if is_between {

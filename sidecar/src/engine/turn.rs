@@ -8,7 +8,7 @@ use super::budget::{Budget, Ledger};
 use super::clock::Now;
 use super::drain::{Drain, Step};
 use super::files::FileId;
-use super::lane::{Lane, Recheck, Remember, Turn};
+use super::lane::{Lane, Pace, Recheck, Remember, Turn};
 use super::{CONFIG_LOOK, Draining, Engine};
 
 /// The longest wait; every deadline that matters is nearer.
@@ -50,12 +50,12 @@ impl Engine {
         let Some(saved) = &mut self.saved else {
             return;
         };
-        let remember = match &self.draining {
-            Some(_) => Remember::Nothing,
-            None => Remember::AsUsual,
+        let (remember, pace) = match &self.draining {
+            Some(_) => (Remember::Nothing, Pace::Lifted),
+            None => (Remember::AsUsual, Pace::Kept),
         };
         let mut turn = Turn::new((&mut self.files, saved, now), &mut ledger);
-        turn.flush = flush;
+        (turn.flush, turn.pace) = (flush, pace);
         for (pipeline, running) in self.running.iter_mut().enumerate() {
             for lane in &mut running.lanes {
                 lane.relink(now);

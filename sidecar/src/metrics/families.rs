@@ -83,7 +83,7 @@ fn sources(snapshot: &Snapshot) -> Vec<MetricFamily> {
         ),
         counter(
             "source_errors_total",
-            "Files that could not be opened or read, by reason.",
+            "Files that could not be opened or read, and lines that could not be parsed or decoded, by reason.",
             errors,
         ),
     ]

@@ -3,7 +3,8 @@
 //! A *program* is what a source's format and its pipeline's transforms come to; compiled once, it is shared. What it
 //! does depends on the line, where the line stands and the record's time, never on when it is done: reading a range
 //! again gives the same records (a rate limit apart, which counts what it sees). A line that can't be parsed is shipped as it is and marked. A record that is left out
-//! is counted as filtered, by reason, with its source bytes.
+//! is counted as filtered, by reason, with its source bytes. Where a rate limit waits, it's reading that does
+//! ([`Program::permit`]): no record that was read is ever held back.
 //!
 //! The common source, plain text without transforms, has no program and pays nothing.
 
@@ -14,6 +15,7 @@ mod stage;
 mod transform;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use pipeline::pattern::PatternError;
 use pipeline::transform::Severity;
@@ -23,7 +25,7 @@ use regex::bytes::Regex;
 use self::draft::{Buffers, Draft, Text};
 use self::format::Format;
 pub(crate) use self::stage::Processing;
-use self::transform::{Bucket, Fate, Step};
+use self::transform::{Bucket, Fate, Rate, Shared, Step};
 use crate::batch::{Batch, Clock, Field, Origin, Record, Span, narrow};
 use crate::metrics::Amount;
 
@@ -46,14 +48,30 @@ pub(crate) struct Program {
     format: Format,
     steps: Vec<Step>,
     buckets: usize,
+    paces: Vec<Rate>,
     /// Texts of the configuration that records may show.
     known: Vec<u8>,
+}
+
+/// How much may be read now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permit {
+    Everything,
+    /// So many records, at least one.
+    Records(usize),
+    Nothing {
+        until: Instant,
+    },
 }
 
 /// What a program remembers from record to record on the way to one destination.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     buckets: Vec<Bucket>,
+    /// Filled by the clock.
+    paces: Vec<Bucket>,
+    /// When they were first.
+    since: Option<Instant>,
 }
 
 impl Memory {
@@ -65,6 +83,8 @@ impl Memory {
 /// Buffers that are kept between quanta.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
+    /// Bytes of a file in its encoding.
+    raw: Vec<u8>,
     text: Vec<u8>,
     records: Vec<Record>,
     buffers: Buffers,
@@ -92,20 +112,41 @@ struct Site<'a> {
 impl Program {
     /// None where lines are shipped as they are.
     pub(crate) fn new(source: &Source, transforms: &[Transform]) -> Result<Option<Self>, ProcessingError> {
-        let mut known = Vec::new();
-        let mut buckets = 0;
-        let format = Format::new(&source.format, &mut known)?;
+        let mut shared = Shared::default();
+        let format = Format::new(&source.format, &mut shared.known)?;
         let steps = transforms
             .iter()
-            .filter_map(|transform| transform::step(transform, &mut known, &mut buckets).transpose())
+            .filter_map(|transform| transform::step(transform, &mut shared).transpose())
             .collect::<Result<Vec<_>, _>>()?;
+        let Shared { known, buckets, paces } = shared;
         let does_something = !(format.is_plain() && steps.is_empty());
         Ok(does_something.then_some(Self {
             format,
             steps,
             buckets,
+            paces,
             known,
         }))
+    }
+
+    /// How many records may be read on the way that `memory` belongs to, without one above a rate.
+    pub(crate) fn permit(&self, memory: &mut Memory, now: Instant) -> Permit {
+        if self.paces.is_empty() {
+            return Permit::Everything;
+        }
+        memory.paces.resize(self.paces.len(), Bucket::default());
+        let since = *memory.since.get_or_insert(now);
+        let time = i64::try_from((now - since).as_nanos()).unwrap_or(i64::MAX);
+        let paces = self.paces.iter().zip(&mut memory.paces);
+        let ready = paces.map(|(rate, bucket)| rate.ready(bucket, time)).min().unwrap_or(0);
+        if ready > 0 {
+            return Permit::Records(usize::try_from(ready).unwrap_or(usize::MAX));
+        }
+        let paces = self.paces.iter().zip(&memory.paces);
+        let pause = paces.map(|(rate, bucket)| rate.pause(bucket)).max();
+        Permit::Nothing {
+            until: now + pause.unwrap_or_default(),
+        }
     }
 
     /// Turns the lines from `first` on, whose text begins at `from` and ends the batch's, into records.
@@ -161,7 +202,7 @@ impl Program {
 
     fn transform<'a>(&'a self, draft: &mut Draft<'a>, site: &Site<'_>, memory: &mut Memory) -> Fate {
         for step in &self.steps {
-            let fate = step.apply(draft, &self.format, site, &mut memory.buckets);
+            let fate = step.apply(draft, &self.format, site, memory);
             if fate != Fate::Stays {
                 return fate;
             }

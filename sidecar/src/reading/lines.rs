@@ -1,10 +1,12 @@
 //! Cutting bytes into lines, in place: what was read at the end of a batch's text becomes records of that text.
 //!
 //! The common case, lines that end in `\n` and are short enough, moves no byte and allocates nothing. A carriage return
-//! before the newline is taken off, the rest of an over-long line is cut, and then what follows moves down. Pure.
+//! before the newline is taken off, the rest of an over-long line is cut, and then what follows moves down. A carriage
+//! return anywhere else is text. What the bytes mean is for [`charset`](super::charset) to say. Pure.
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::memchr_iter;
 
+use super::charset::Charset;
 use crate::batch::{Clock, Marks, Record, narrow};
 
 /// What the next byte of a file belongs to. It is kept with the position, so that a restart in the middle of a line
@@ -34,21 +36,44 @@ pub(crate) enum Tail {
 /// Small enough that no catch-up outruns the clock by much.
 pub(crate) const TIME_STEP: i64 = 256;
 
-/// Raw bytes at the end of a batch's text, and where they come from.
+/// Bytes of a file, and how to make lines of them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Input {
-    /// Where in the text they begin.
-    pub(crate) from: usize,
+pub(crate) struct Passage {
     /// Offset in the file of the first of them.
     pub(crate) offset: u64,
+    /// What it belongs to.
+    pub(crate) state: LineState,
+    pub(crate) charset: Charset,
+    /// In bytes of the file.
+    pub(crate) max_line: usize,
+    pub(crate) tail: Tail,
+}
+
+/// A passage at the end of a batch's text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Input {
+    /// Where in the text it begins.
+    pub(crate) from: usize,
     /// Index of the file in the batch.
     pub(crate) file: u32,
     /// Index of the file's last record in the batch, if it has one: skipped bytes are counted with it.
     pub(crate) previous: Option<usize>,
     /// The least time of the next record.
     pub(crate) time: i64,
-    pub(crate) max_line: usize,
-    pub(crate) tail: Tail,
+    pub(crate) passage: Passage,
+}
+
+impl Input {
+    /// A passage that is all there is.
+    pub(crate) const fn alone(passage: Passage) -> Self {
+        Self {
+            from: 0,
+            file: 0,
+            previous: None,
+            time: 0,
+            passage,
+        }
+    }
 }
 
 /// What came of it. `consumed` bytes of the input are in records or skipped; the rest was taken off the text again.
@@ -61,25 +86,34 @@ pub(crate) struct Output {
     pub(crate) time: i64,
 }
 
-/// How much of `raw` [`split`] will consume: known beforehand, so that the end of it can be hashed before it moves.
-pub(crate) fn consumable(raw: &[u8], state: LineState, max_line: usize, tail: Tail) -> usize {
-    let complete = memrchr(b'\n', raw).map_or(0, |newline| newline + 1);
-    let rest = raw.len() - complete;
-    let skips = state == LineState::SkipRest && complete == 0;
-    if skips || rest > max_line || tail == Tail::Ship {
-        raw.len()
+/// How much of `raw` [`split`] is to get: known beforehand, so that the end of it can be hashed before it moves.
+pub(crate) fn consumable(raw: &[u8], passage: &Passage) -> usize {
+    let Passage { offset, charset, .. } = *passage;
+    let complete = charset.whole_lines(raw, offset);
+    let whole = charset.whole_units(raw, offset);
+    let skips = passage.state == LineState::SkipRest && complete == 0;
+    let length = if skips || whole.saturating_sub(complete) > passage.max_line {
+        whole
+    } else if passage.tail == Tail::Ship {
+        raw.len() - charset.unfinished(&raw[complete..])
     } else {
         complete
+    };
+    // What isn't there as a whole goes only when it has been waited for alone.
+    if length == 0 && passage.tail == Tail::Ship {
+        raw.len()
+    } else {
+        length
     }
 }
 
-/// Turns the raw bytes `text[input.from..]` into records.
-pub(crate) fn split(text: &mut Vec<u8>, records: &mut Vec<Record>, input: Input, state: LineState) -> Output {
+/// Turns the raw bytes `text[input.from..]` into records, the texts of which are still in their encoding.
+pub(crate) fn split(text: &mut Vec<u8>, records: &mut Vec<Record>, input: Input) -> Output {
     let mut splitter = Splitter {
         text,
         records,
         input,
-        state,
+        state: input.passage.state,
         read: input.from,
         write: input.from,
         lead: 0,
@@ -87,6 +121,7 @@ pub(crate) fn split(text: &mut Vec<u8>, records: &mut Vec<Record>, input: Input,
         time: input.time,
         truncated: 0,
     };
+    splitter.skip_what_is_no_text();
     splitter.plain_lines();
     while splitter.step() {}
     splitter.text.truncate(splitter.write);
@@ -115,23 +150,37 @@ struct Splitter<'a> {
 }
 
 impl Splitter<'_> {
+    /// A byte order mark, or the second half of a code unit, which only a change of the encoding leaves.
+    fn skip_what_is_no_text(&mut self) {
+        let Passage { offset, charset, .. } = self.input.passage;
+        let mark = match offset {
+            0 => Charset::mark(&self.text[self.read..]),
+            _ => 0,
+        };
+        let length = mark + charset.stray(offset);
+        if length > 0 {
+            self.skip(length.min(self.text.len() - self.read));
+        }
+    }
+
     /// The fast path: stops at the first line that needs more than a look.
     fn plain_lines(&mut self) {
-        if self.state != LineState::Fresh {
+        let Passage { charset, max_line, .. } = self.input.passage;
+        if self.state != LineState::Fresh || charset.unit() != 1 || self.write != self.read {
             return;
         }
         let first = self.records.len();
         let mut start = self.read;
         for newline in memchr_iter(b'\n', &self.text[self.read..]) {
             let end = self.input.from + newline;
-            if end - start > self.input.max_line || (end > start && self.text[end - 1] == b'\r') {
+            if end - start > max_line || (end > start && self.text[end - 1] == b'\r') {
                 break;
             }
             self.records.push(Record {
                 start: narrow(start),
                 end: narrow(end),
                 file: self.input.file,
-                offset: self.input.offset + (start - self.input.from) as u64,
+                offset: self.offset_of(start),
                 source_bytes: narrow(end + 1 - start),
                 time: self.time,
                 clock: Clock::Reading,
@@ -155,8 +204,9 @@ impl Splitter<'_> {
         if rest.is_empty() {
             return false;
         }
-        let newline = memchr(b'\n', rest);
-        let raw = newline.map_or(rest.len(), |index| index + 1);
+        let charset = self.input.passage.charset;
+        let newline = charset.first_line(rest, self.offset_of(self.read));
+        let raw = newline.map_or(rest.len(), |length| length + charset.unit());
         match (self.state, newline) {
             (LineState::SkipRest, _) => {
                 self.skip(raw);
@@ -173,12 +223,17 @@ impl Splitter<'_> {
                     self.record(length, raw, state == LineState::RestOfPartial);
                 }
             }
-            (state, None) if raw > self.input.max_line => {
+            (state, None) if raw > self.input.passage.max_line => {
                 self.record(raw, raw, state == LineState::RestOfPartial);
                 self.state = LineState::SkipRest;
             }
-            (_, None) if self.input.tail == Tail::Ship => {
-                self.record(self.without_return(raw), raw, true);
+            (state, None) if self.input.passage.tail == Tail::Ship => {
+                let length = self.without_return(raw);
+                if state == LineState::RestOfPartial && length == 0 {
+                    self.skip(raw);
+                } else {
+                    self.record(length, raw, true);
+                }
                 self.state = LineState::RestOfPartial;
             }
             (_, None) => return false,
@@ -187,10 +242,12 @@ impl Splitter<'_> {
     }
 
     fn without_return(&self, length: usize) -> usize {
-        match length.checked_sub(1) {
-            Some(last) if self.text[self.read + last] == b'\r' => last,
-            _ => length,
-        }
+        let line = &self.text[self.read..self.read + length];
+        self.input.passage.charset.without_return(line)
+    }
+
+    fn offset_of(&self, at: usize) -> u64 {
+        self.input.passage.offset + (at - self.input.from) as u64
     }
 
     /// Counts bytes with the line they belong to, or with the next one when that line is in an earlier batch.
@@ -203,8 +260,13 @@ impl Splitter<'_> {
     }
 
     fn record(&mut self, length: usize, raw: usize, partial: bool) {
-        let truncated = length > self.input.max_line;
-        let length = if truncated { self.cut() } else { length };
+        let Passage { charset, max_line, .. } = self.input.passage;
+        let truncated = length > max_line;
+        let length = if truncated {
+            charset.cut(&self.text[self.read..], max_line)
+        } else {
+            length
+        };
         self.truncated += u64::from(truncated);
         if self.write != self.read {
             self.text.copy_within(self.read..self.read + length, self.write);
@@ -218,7 +280,7 @@ impl Splitter<'_> {
             start: narrow(self.write),
             end: narrow(end),
             file: self.input.file,
-            offset: self.input.offset + (self.read - self.input.from) as u64,
+            offset: self.offset_of(self.read),
             source_bytes: narrow(raw + self.lead),
             time: self.time,
             clock: Clock::Reading,
@@ -236,16 +298,6 @@ impl Splitter<'_> {
         self.lead = 0;
         self.write = end + 1;
         self.read += raw;
-    }
-
-    /// Where to cut an over-long line: not inside a UTF-8 character.
-    fn cut(&self) -> usize {
-        let is_inside = |length: usize| self.text[self.read + length] & 0xC0 == 0x80;
-        let max = self.input.max_line;
-        (max.saturating_sub(3)..=max)
-            .rev()
-            .find(|&length| !is_inside(length))
-            .unwrap_or(max)
     }
 }
 
@@ -269,20 +321,25 @@ mod tests {
     fn input(max_line: usize, tail: Tail) -> Input {
         Input {
             from: 0,
-            offset: 100,
             file: 0,
             previous: None,
             time: 5,
-            max_line,
-            tail,
+            passage: Passage {
+                offset: 100,
+                state: LineState::Fresh,
+                charset: Charset::UTF8,
+                max_line,
+                tail,
+            },
         }
     }
 
     type Lines = Vec<(String, u32, Marks)>;
 
-    fn lines(raw: &[u8], state: LineState, input: Input) -> (Lines, Output) {
+    fn lines(raw: &[u8], state: LineState, mut input: Input) -> (Lines, Output) {
         let (mut text, mut records) = (raw.to_vec(), Vec::new());
-        let output = split(&mut text, &mut records, input, state);
+        input.passage.state = state;
+        let output = split(&mut text, &mut records, input);
         let lines = records
             .iter()
             .map(|record| {
@@ -362,7 +419,7 @@ mod tests {
         ) {
             let max_line = 6;
             let (mut whole_text, mut whole) = (raw.clone(), Vec::new());
-            split(&mut whole_text, &mut whole, input(max_line, Tail::Wait), LineState::Fresh);
+            split(&mut whole_text, &mut whole, input(max_line, Tail::Wait));
 
             let (mut text, mut records, mut state, mut position) = (Vec::new(), Vec::new(), LineState::Fresh, 0);
             let mut end = 0;
@@ -371,9 +428,10 @@ mod tests {
                 let from = text.len();
                 text.extend_from_slice(&raw[position..end]);
                 let previous = records.len().checked_sub(1);
-                let input = Input { from, offset: position as u64, previous, ..input(max_line, Tail::Wait) };
-                let expected = consumable(&text[from..], state, max_line, Tail::Wait);
-                let output = split(&mut text, &mut records, input, state);
+                let whole = input(max_line, Tail::Wait);
+                let passage = Passage { offset: position as u64, state, ..whole.passage };
+                let expected = consumable(&text[from..], &passage);
+                let output = split(&mut text, &mut records, Input { from, previous, passage, ..whole });
                 prop_assert_eq!(output.consumed, expected);
                 (position, state) = (position + output.consumed, output.state);
             }

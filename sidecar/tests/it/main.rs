@@ -11,7 +11,11 @@ mod documentation;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod encodings;
+#[cfg(test)]
 mod fanout;
+#[cfg(test)]
+mod finding;
 #[cfg(test)]
 mod first_configuration;
 #[cfg(test)]
@@ -20,6 +24,8 @@ mod harness;
 mod lifecycle;
 #[cfg(test)]
 mod logging;
+#[cfg(test)]
+mod pacing;
 #[cfg(test)]
 mod polling;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Instant;
 use rustix::io::Errno;
 
 use crate::batch::{Batch, Parcel, Settled};
-use crate::processing::Processing;
+use crate::processing::{Permit, Processing};
 
 use super::super::cursor::NextLine;
 use super::super::open_batch::{Allowance, Progress, QUANTUM};
@@ -22,6 +22,9 @@ const LEAST_ROOM: usize = 1 << 10;
 /// So much is read in one turn, then everything else has its turn: where nearly all records are left out no full window
 /// ends the reading.
 const MOST_OF_A_TURN: u64 = 32 << 20;
+/// So much is read for each record that may be read, where a rate bounds them, and at least so much at once.
+const LIKELY_LINE: usize = 512;
+const LEAST_QUANTUM: usize = 4 << 10;
 /// Batches of a destination are never smaller than this, whatever the budget.
 const LEAST_BATCH: usize = 64 << 10;
 
@@ -37,8 +40,17 @@ pub(crate) struct Turn<'a> {
     pub(crate) memory: usize,
     /// Let everything leave at once: the process is to end.
     pub(crate) flush: bool,
+    pub(crate) pace: Pace,
     /// Files that aren't what they were thought to be.
     pub(crate) rechecks: Vec<(FileId, Recheck)>,
+}
+
+/// Whether reading keeps to the rates of `rateLimit.onExceed: Wait`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Kept,
+    /// The process is to end: what isn't read now may be lost with the pod.
+    Lifted,
 }
 
 /// Why a file has to be looked at again.
@@ -72,6 +84,7 @@ impl<'a> Turn<'a> {
             pipeline: 0,
             memory: 0,
             flush: false,
+            pace: Pace::Kept,
             rechecks: Vec::new(),
         }
     }
@@ -95,6 +108,7 @@ impl<'a> Turn<'a> {
 impl Lane {
     pub(crate) fn begin_turn(&mut self, turn: &Turn<'_>, sources: &[Source]) {
         self.ship_unterminated(turn, sources);
+        self.end_rests(turn);
         self.read_in_turn = 0;
         self.following = false;
     }
@@ -114,7 +128,8 @@ impl Lane {
         let successor = self.successor.as_ref().map(|next| next.until);
         let successor = successor.into_iter().chain(self.next_forgetting());
         let paused = (self.read_in_turn >= MOST_OF_A_TURN).then(Instant::now);
-        let batch = batch.into_iter().chain(paused);
+        let rests = self.resting.iter().map(|(until, _)| *until);
+        let batch = batch.into_iter().chain(paused).chain(rests);
         batch.into_iter().chain(lines).chain(successor).min()
     }
 
@@ -206,20 +221,38 @@ impl Lane {
             cursor.queued = false;
             return Filled::Drained;
         };
+        let Some(flow) = self.flows.get_mut(&cursor.source) else {
+            return Filled::Drained;
+        };
+        let program = source.program.as_deref().filter(|_| turn.pace == Pace::Kept);
+        let permit = program.map(|program| program.permit(&mut flow.memory, turn.now.instant));
+        let most = match permit {
+            Some(Permit::Nothing { until }) => {
+                self.resting.push((until, id));
+                return Filled::Drained;
+            }
+            Some(Permit::Records(most)) => most,
+            Some(Permit::Everything) | None => usize::MAX,
+        };
+        let quantum = QUANTUM.min(most.saturating_mul(LIKELY_LINE).max(LEAST_QUANTUM));
         let open = self
             .open
             .get_or_insert_with(|| OpenBatch::new(spare.pop().unwrap_or_default()));
         let max_line = self.limits.longest_line(&source.config).min(turn.ledger.longest_line());
-        let Some(flow) = self.flows.get_mut(&cursor.source) else {
-            return Filled::Drained;
-        };
         let mut processing = Processing {
+            charset: source.charset,
+            most,
             grouping: source.grouping.as_deref(),
             program: source.program.as_deref(),
             memory: &mut flow.memory,
             scratch: &mut self.scratch,
         };
-        let allowance = Allowance { room, max_line, until };
+        let allowance = Allowance {
+            room,
+            max_line,
+            until,
+            quantum,
+        };
         let outcome = guarded(open, cursor, |open, cursor| {
             open.read(id, cursor, file, allowance, &mut processing)
         });
@@ -232,7 +265,9 @@ impl Lane {
             }
             Ok(Progress::Read { piece, more }) => {
                 file.error = None;
-                self.read_in_turn += piece.bytes;
+                // Where a rate allows few records, most of what was read will be read again.
+                let read = if most == usize::MAX { 0 } else { quantum as u64 };
+                self.read_in_turn += piece.bytes.max(read);
                 source.count(file_id, cursor.generation, (piece, cursor.read), turn.now.wall);
                 if until == Some(cursor.read) {
                     cursor.queued = true;
@@ -254,6 +289,14 @@ impl Lane {
             Err(error) => file.error = Some(error),
         }
         Filled::Drained
+    }
+
+    /// Sources that were read as fast as they may be are read on when their time has come.
+    fn end_rests(&mut self, turn: &Turn<'_>) {
+        let is_over = |(until, _): &(Instant, CursorId)| *until <= turn.now.instant || turn.pace == Pace::Lifted;
+        let (over, rest): (Vec<_>, _) = std::mem::take(&mut self.resting).into_iter().partition(is_over);
+        self.resting = rest;
+        self.queue.extend(over.into_iter().map(|(_, id)| id));
     }
 
     /// Lines without an end leave when nothing came after them for long enough.
@@ -286,9 +329,12 @@ impl Lane {
             .as_ref()
             .map(|multiline| multiline.flush_after.to_std());
         let unterminated_after = source.config.unterminated_after.to_std();
+        let unterminated = unterminated_after.max(flush_after.unwrap_or_default());
         let wait = match (cursor.next_line, flush_after) {
             (NextLine::OpenGroup { .. }, Some(flush_after)) => flush_after,
-            _ => unterminated_after.max(flush_after.unwrap_or_default()),
+            // It was left when what stands before it was shipped, which is not the time to give it up.
+            (NextLine::Unfinished { .. }, _) => unterminated * 2,
+            _ => unterminated,
         };
         Some(file.grew_at + wait)
     }

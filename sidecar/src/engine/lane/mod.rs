@@ -66,7 +66,7 @@ use super::saved::Saved;
 use super::source::{Source, SourceId};
 use crate::metrics::Amount;
 
-pub(crate) use fill::{Filled, Recheck, Turn};
+pub(crate) use fill::{Filled, Pace, Recheck, Turn};
 pub(crate) use follow::Fate;
 use follow::estimate_records;
 use former::Former;
@@ -167,6 +167,8 @@ pub(crate) struct Lane {
     pub(crate) following: bool,
     /// Cursors whose file ends in the middle of a line.
     waiting: BTreeSet<CursorId>,
+    /// Cursors of sources that were read as fast as they may be, and until when they rest.
+    resting: Vec<(Instant, CursorId)>,
     /// Ended cursors that still have something under way; looking for them among all takes too long with many files.
     leaving: BTreeSet<CursorId>,
     /// Contents that were truncated a moment ago.
@@ -198,6 +200,7 @@ impl Lane {
             parked: Vec::new(),
             following: false,
             waiting: BTreeSet::new(),
+            resting: Vec::new(),
             leaving: BTreeSet::new(),
             formers: Vec::new(),
             unsaved: BTreeSet::new(),

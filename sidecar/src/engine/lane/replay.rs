@@ -149,6 +149,9 @@ impl Lane {
         let file = turn.files.get_mut(file_id)?;
         let max_line = self.limits.longest_line(&source.config).min(turn.ledger.longest_line());
         let mut processing = Processing {
+            charset: source.charset,
+            // What was read once is read again, whatever rate is asked for.
+            most: usize::MAX,
             grouping: source.grouping.as_deref(),
             program: source.program.as_deref(),
             memory: &mut self.flows.get_mut(&source_id)?.memory,

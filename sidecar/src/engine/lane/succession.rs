@@ -72,6 +72,7 @@ impl Lane {
         self.queue.clear();
         self.parked.clear();
         self.waiting.clear();
+        self.resting.clear();
         self.lose_ended();
         let mut ids: Vec<_> = self.cursors.keys().copied().collect();
         ids.sort_unstable();

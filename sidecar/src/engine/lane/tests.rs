@@ -1,5 +1,7 @@
 //! The accounting of a lane under random writes, truncations, settlements and restarts of its task.
 
+mod encodings;
+mod pacing;
 mod team;
 
 use std::fs::{File as StdFile, OpenOptions};
@@ -63,6 +65,13 @@ struct Bench {
     batches: mpsc::Receiver<Parcel>,
     under_way: Vec<Parcel>,
     written: u64,
+    /// What waits for more leaves, as at the end of the process.
+    flush: bool,
+    pace: Pace,
+    /// The lane's clock is so far ahead.
+    ahead: Duration,
+    /// What is settled: by offset, the text and the bytes it took.
+    arrived: BTreeMap<u64, (Vec<u8>, u32)>,
 }
 
 pub(super) fn destination() -> pipeline::Destination {
@@ -99,11 +108,24 @@ pub(super) fn link(runtime: &tokio::runtime::Runtime, id: u64) -> (Link, mpsc::R
 
 impl Bench {
     fn new() -> Self {
+        Self::with(serde_json::json!({"name": "s", "paths": ["/var/log/a.log"]}))
+    }
+
+    fn with(config: serde_json::Value) -> Self {
+        Self::with_transforms(config, &[])
+    }
+
+    fn with_transforms(config: serde_json::Value, transforms: &[pipeline::Transform]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
         StdFile::create(&path).unwrap();
-        let config = serde_json::json!({"name": "s", "paths": ["/var/log/a.log"]});
-        let mut source = Source::new(SourceId(1), serde_json::from_value(config).unwrap(), &[], Vec::new()).unwrap();
+        let mut source = Source::new(
+            SourceId(1),
+            serde_json::from_value(config).unwrap(),
+            transforms,
+            Vec::new(),
+        )
+        .unwrap();
         let fd = StdFile::open(&path).unwrap();
         let (facts, now) = (Facts::of(&fd).unwrap(), Now::read());
         let mut files = Files::default();
@@ -136,6 +158,10 @@ impl Bench {
             batches,
             under_way: Vec::new(),
             written: 0,
+            flush: false,
+            pace: Pace::Kept,
+            ahead: Duration::ZERO,
+            arrived: BTreeMap::new(),
         }
     }
 
@@ -147,14 +173,7 @@ impl Bench {
         match step {
             Step::Write { lines, length } => {
                 let text = format!("{}\n", "x".repeat(length)).repeat(lines);
-                OpenOptions::new()
-                    .append(true)
-                    .open(&self.path)
-                    .unwrap()
-                    .write_all(text.as_bytes())
-                    .unwrap();
-                self.written += text.len() as u64;
-                self.look();
+                self.write(text.as_bytes());
             }
             Step::Truncate => {
                 OpenOptions::new()
@@ -176,6 +195,13 @@ impl Bench {
         }
     }
 
+    fn write(&mut self, bytes: &[u8]) {
+        let mut file = OpenOptions::new().append(true).open(&self.path).unwrap();
+        file.write_all(bytes).unwrap();
+        self.written += bytes.len() as u64;
+        self.look();
+    }
+
     /// As the engine looks at a file.
     fn look(&mut self) {
         let file = self.files.get_mut(self.file).unwrap();
@@ -189,9 +215,19 @@ impl Bench {
         }
     }
 
+    fn now(&self) -> Now {
+        let now = Now::read();
+        Now {
+            instant: now.instant + self.ahead,
+            wall: now.wall + i64::try_from(self.ahead.as_nanos()).unwrap(),
+        }
+    }
+
     fn pump(&mut self) {
         let mut ledger = Ledger::new(Budget::new(None, 1), vec![(vec![0], 0)]);
-        let mut turn = Turn::new((&mut self.files, &mut self.saved, Now::read()), &mut ledger);
+        let now = self.now();
+        let mut turn = Turn::new((&mut self.files, &mut self.saved, now), &mut ledger);
+        (turn.flush, turn.pace) = (self.flush, self.pace);
         self.running.pump(0, &mut turn);
         assert!(turn.rechecks.is_empty(), "{:?}", turn.rechecks);
         while let Ok(batch) = self.batches.try_recv() {
@@ -207,6 +243,9 @@ impl Bench {
         let records = 0..batch.records.len();
         let dropped = records.filter(|index| drop_every > 0 && index % drop_every == 0);
         let dropped = dropped.map(|index| (index, DropCause::Rejected)).collect();
+        let lines = batch.records.iter();
+        let lines = lines.map(|record| (record.offset, (batch.line(record).to_vec(), record.source_bytes)));
+        self.arrived.extend(lines);
         self.running.lanes[0].settle(
             Settled {
                 sequence,
@@ -241,6 +280,9 @@ impl Bench {
         let account = lane.flows[&SourceId(1)].account;
         assert_eq!(account.discovered(), self.written, "every byte is discovered once");
         assert_eq!(account.pending(), self.unsettled());
+    }
+
+    fn check_memory(&self) {
         let memory = self.running.memory();
         assert!(memory <= 1 << 20, "{memory} bytes held");
     }
@@ -255,6 +297,7 @@ proptest! {
         for step in steps {
             bench.apply(step);
             bench.check();
+            bench.check_memory();
         }
         while bench.unsettled() > 0 {
             bench.forget();

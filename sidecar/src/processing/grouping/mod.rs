@@ -63,20 +63,19 @@ impl Grouping {
         Ok(rule.map(Self))
     }
 
-    /// Finds where groups begin in whole lines, the last of which may lack its end. `starts` gets the offsets of all
-    /// beginnings; the first line always is one. No group gets longer than `longest`, unless a single line is.
-    pub(crate) fn scan(&self, raw: &[u8], longest: usize, starts: &mut Vec<usize>) -> Groups {
+    /// Finds where groups begin in whole lines, the last of which may lack its end. Each comes with the place after it;
+    /// `starts` gets the places of all beginnings, the first line always is one. No group gets longer than `longest`,
+    /// unless a single line is.
+    pub(crate) fn scan<'a>(
+        &self,
+        lines: impl Iterator<Item = (usize, &'a [u8])>,
+        longest: usize,
+        starts: &mut Vec<usize>,
+    ) -> Groups {
         starts.clear();
         let mut reading = Reading::new();
         let (mut line_start, mut last) = (0, 0);
-        for line_end in memchr::memchr_iter(b'\n', raw)
-            .map(|newline| newline + 1)
-            .chain([raw.len()])
-        {
-            if line_end == line_start {
-                continue;
-            }
-            let line = trimmed(&raw[line_start..line_end]);
+        for (line_end, line) in lines {
             let joins = self.0.joins(line, &mut reading);
             if line_start == 0 || !joins || line_end - last > longest {
                 starts.push(line_start);
@@ -141,9 +140,16 @@ impl Rule {
     }
 }
 
-fn trimmed(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+/// Where each line ends in `raw`, and its text. The first `mark` bytes are none.
+pub(super) fn lines_of(raw: &[u8], mark: usize) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut start = mark;
+    let ends = memchr::memchr_iter(b'\n', raw).map(|newline| newline + 1);
+    ends.chain([raw.len()]).filter_map(move |end| {
+        let line = raw.get(start..end).filter(|line| !line.is_empty())?;
+        start = end;
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        Some((end, line.strip_suffix(b"\r").unwrap_or(line)))
+    })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ fn grouping(multiline: &serde_json::Value) -> Grouping {
 
 fn groups(grouping: &Grouping, text: &str, longest: usize) -> (Vec<String>, GroupState) {
     let mut starts = Vec::new();
-    let found = grouping.scan(text.as_bytes(), longest, &mut starts);
+    let found = grouping.scan(lines_of(text.as_bytes(), 0), longest, &mut starts);
     let ends = starts.iter().copied().skip(1).chain([text.len()]);
     let groups: Vec<String> = starts
         .iter()

@@ -6,15 +6,15 @@ mod rate_limit;
 mod redact;
 
 use pipeline::Transform;
+use pipeline::transform::OnExceed;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use self::condition::{Condition, Target};
-pub(super) use self::rate_limit::Bucket;
-use self::rate_limit::Rate;
+pub(super) use self::rate_limit::{Bucket, Rate};
 pub(super) use self::redact::Redaction;
 use super::draft::{Body, Draft, Place, Text, text};
 use super::format::{Format, severity_of_text};
-use super::{ProcessingError, Site};
+use super::{Memory, ProcessingError, Site};
 use crate::batch::FieldKind;
 
 /// Why a record is left out: indexes into the counters of `filtered` records.
@@ -50,6 +50,11 @@ enum Verb {
         /// Which of the buckets.
         bucket: usize,
     },
+    /// Reading has waited for the record's token already.
+    Wait {
+        /// Which of the paces.
+        pace: usize,
+    },
     Set(Vec<SetField>),
     Remove(Vec<String>),
 }
@@ -61,12 +66,19 @@ struct SetField {
     value: Text,
 }
 
-/// Compiles a transform. `known` collects texts of the configuration, `buckets` counts the rate limits.
-pub(super) fn step(
-    transform: &Transform,
-    known: &mut Vec<u8>,
-    buckets: &mut usize,
-) -> Result<Option<Step>, ProcessingError> {
+/// What steps of one program share while they are compiled.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// Texts of the configuration.
+    pub(super) known: Vec<u8>,
+    /// How many rate limits leave records out.
+    pub(super) buckets: usize,
+    /// Rates that reading keeps to.
+    pub(super) paces: Vec<Rate>,
+}
+
+/// Compiles a transform.
+pub(super) fn step(transform: &Transform, shared: &mut Shared) -> Result<Option<Step>, ProcessingError> {
     let Transform {
         keep,
         drop,
@@ -89,16 +101,27 @@ pub(super) fn step(
             key: sample.key.as_deref().map(Target::new),
         })
     } else if let Some(limit) = rate_limit {
-        *buckets += 1;
-        Some(Verb::RateLimit {
-            rate: Rate::new(limit),
-            bucket: *buckets - 1,
+        let rate = Rate::new(limit);
+        Some(match limit.on_exceed {
+            OnExceed::Drop => {
+                shared.buckets += 1;
+                Verb::RateLimit {
+                    rate,
+                    bucket: shared.buckets - 1,
+                }
+            }
+            OnExceed::Wait => {
+                shared.paces.push(rate);
+                Verb::Wait {
+                    pace: shared.paces.len() - 1,
+                }
+            }
         })
     } else if let Some(set) = set {
         let fields = set.fields.iter().map(|(name, value)| SetField {
             target: Target::new(name),
-            name: remember(known, name),
-            value: remember(known, value),
+            name: remember(&mut shared.known, name),
+            value: remember(&mut shared.known, value),
         });
         Some(Verb::Set(fields.collect()))
     } else {
@@ -119,7 +142,7 @@ impl Step {
         draft: &mut Draft<'a>,
         format: &Format,
         site: &Site<'_>,
-        buckets: &mut [Bucket],
+        memory: &mut Memory,
     ) -> Fate {
         let leaves_out = |left_out, filter| if left_out { Fate::Goes(filter) } else { Fate::Stays };
         match &self.0 {
@@ -131,8 +154,17 @@ impl Step {
             }
             Verb::RateLimit { rate, bucket } => {
                 let time = draft.time.unwrap_or(site.read_at);
-                let passes = buckets.get_mut(*bucket).is_none_or(|bucket| rate.take(bucket, time));
+                let passes = memory
+                    .buckets
+                    .get_mut(*bucket)
+                    .is_none_or(|bucket| rate.take(bucket, time));
                 leaves_out(!passes, Filter::RateLimited)
+            }
+            Verb::Wait { pace } => {
+                if let Some(bucket) = memory.paces.get_mut(*pace) {
+                    bucket.spend();
+                }
+                Fate::Stays
             }
             Verb::Redact(redaction) => {
                 redaction.apply(draft, format);
