@@ -17,25 +17,27 @@ const BODY: &str = "body";
 
 /// Appends the records with these indexes, a line each.
 pub(super) fn encode(out: &mut Vec<u8>, batch: &Batch, records: &[u32], max_record_bytes: usize) {
-    let lines = Lines::new(batch, max_record_bytes);
+    let lines = Lines::new(batch, records.len(), max_record_bytes);
     let files: Vec<Vec<u8>> = batch.files.iter().map(|file| file_members(&file.origin)).collect();
     let names: Vec<Vec<&str>> = batch.files.iter().map(|file| file_names(&file.origin)).collect();
     let mut clock = Clock::default();
+    let mut offset_key = Vec::new();
+    write_key(&mut offset_key, FILE_OFFSET);
     out.reserve(estimate(batch, records, &files));
     for record in records.iter().map(|index| &batch.records[*index as usize]) {
-        write_record(out, record, &lines.get(record), &mut clock);
+        write_record(out, record, &lines.get(record), (&mut clock, &offset_key));
         write_fields(out, batch.fields(record), &lines, &names[record.file as usize]);
         out.extend_from_slice(&files[record.file as usize]);
     }
 }
 
-/// Enough for lines with few characters to escape; the buffer grows where there are more.
+/// Enough for lines that are JSON themselves, with many quotes to escape; the buffer grows where there are more.
 fn estimate(batch: &Batch, records: &[u32], files: &[Vec<u8>]) -> usize {
     let members = files.iter().map(Vec::len).max().unwrap_or(0);
-    batch.text.len() * records.len() / batch.records.len().max(1) * 9 / 8 + records.len() * (members + 96)
+    batch.text.len() * records.len() / batch.records.len().max(1) * 5 / 4 + records.len() * (members + 96)
 }
 
-fn write_record(out: &mut Vec<u8>, record: &Record, line: &Line<'_>, clock: &mut Clock) {
+fn write_record(out: &mut Vec<u8>, record: &Record, line: &Line<'_>, (clock, offset_key): (&mut Clock, &[u8])) {
     out.extend_from_slice(b"{\"timestamp\":\"");
     clock.write(out, record.time);
     out.push(b'"');
@@ -45,7 +47,7 @@ fn write_record(out: &mut Vec<u8>, record: &Record, line: &Line<'_>, clock: &mut
     }
     out.extend_from_slice(b",\"body\":");
     write_string(out, &line.text);
-    write_key(out, FILE_OFFSET);
+    out.extend_from_slice(offset_key);
     write_digits(out, record.offset, 1);
     let marks = [
         (PARTIAL, record.marks.partial),
@@ -134,19 +136,25 @@ pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
 }
 
 fn write_escape(out: &mut Vec<u8>, byte: u8) {
+    if matches!(byte, b'"' | b'\\') {
+        out.extend_from_slice(&[b'\\', byte]);
+    } else {
+        write_control(out, byte);
+    }
+}
+
+#[cold]
+fn write_control(out: &mut Vec<u8>, byte: u8) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let short = match byte {
-        b'"' | b'\\' => byte,
-        b'\n' => b'n',
-        b'\r' => b'r',
-        b'\t' => b't',
+    match byte {
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
         _ => {
             out.extend_from_slice(b"\\u00");
             out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-            return;
         }
-    };
-    out.extend_from_slice(&[b'\\', short]);
+    }
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::batch::{Batch, Record, Span};
 
 /// The lines of a batch as text. Whether all of it is valid is found out once, so that the common case costs a scan and
-/// no copy.
+/// no copy; where only some of the records are wanted, each is looked at by itself.
 #[derive(Debug)]
 pub(super) struct Lines<'a> {
     batch: &'a Batch,
@@ -22,10 +22,12 @@ pub(super) struct Line<'a> {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(batch: &'a Batch, max_bytes: usize) -> Self {
+    /// `wanted`: how many of the records will be asked for.
+    pub(super) fn new(batch: &'a Batch, wanted: usize, max_bytes: usize) -> Self {
+        let most = wanted * 2 > batch.records.len();
         Self {
             batch,
-            valid: std::str::from_utf8(&batch.text).ok(),
+            valid: most.then(|| std::str::from_utf8(&batch.text).ok()).flatten(),
             max_bytes,
         }
     }
@@ -37,7 +39,7 @@ impl<'a> Lines<'a> {
             .and_then(|valid| valid.get(span.start as usize..span.end as usize))
         {
             Some(text) => Cow::Borrowed(text),
-            None => String::from_utf8_lossy(self.batch.part(span)),
+            None => lossy(self.batch.part(span)),
         }
     }
 
@@ -46,7 +48,7 @@ impl<'a> Lines<'a> {
         let range = record.start as usize..record.end as usize;
         let mut text = match self.valid.and_then(|valid| valid.get(range)) {
             Some(text) => Cow::Borrowed(text),
-            None => String::from_utf8_lossy(self.batch.line(record)),
+            None => lossy(self.batch.line(record)),
         };
         let truncated = text.len() > self.max_bytes;
         if truncated {
@@ -66,6 +68,14 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// The library's own goes byte by byte where all is well, too.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,7 +84,7 @@ mod tests {
     #[test]
     fn invalid_bytes_are_replaced_and_long_lines_cut_at_a_character() {
         let batch = samples::batch(&[b"fine", b"a\xff\xfeb", "aäää".as_bytes()]);
-        let lines = Lines::new(&batch, 4);
+        let lines = Lines::new(&batch, 3, 4);
         let line = |index: usize| lines.get(&batch.records[index]);
         assert_eq!(
             line(0),
@@ -99,7 +109,7 @@ mod tests {
             }
         );
         assert_eq!(
-            Lines::new(&batch, 100).get(&batch.records[1]).text,
+            Lines::new(&batch, 0, 100).get(&batch.records[1]).text,
             "a\u{fffd}\u{fffd}b"
         );
     }
@@ -107,9 +117,11 @@ mod tests {
     #[test]
     fn valid_text_is_not_copied() {
         let batch = samples::batch(&["läuft".as_bytes()]);
-        assert!(matches!(
-            Lines::new(&batch, 100).get(&batch.records[0]).text,
-            Cow::Borrowed("läuft")
-        ));
+        for wanted in [0, 1] {
+            assert!(matches!(
+                Lines::new(&batch, wanted, 100).get(&batch.records[0]).text,
+                Cow::Borrowed("läuft")
+            ));
+        }
     }
 }

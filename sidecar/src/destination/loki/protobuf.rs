@@ -82,7 +82,7 @@ impl Encoder {
         labels: &str,
         max_record_bytes: usize,
     ) -> usize {
-        let lines = Lines::new(batch, max_record_bytes);
+        let lines = Lines::new(batch, records.len(), max_record_bytes);
         let mut out = std::mem::take(&mut self.message);
         let files: Vec<FileMetadata<'_>> = batch.files.iter().map(|file| self.of_file(&file.origin)).collect();
         out.clear();
