@@ -3,7 +3,8 @@
 //! Batches are shared with other destinations, so what comes of it is kept beside them.
 //!
 //! What a line says about its time is seldom finer than a millisecond, so equal lines may have equal times: the digits
-//! that it doesn't say are filled with the line's place in its file. Then a time that another record of the stream has
+//! that it doesn't say are filled with the line's place in its file. Which digits those are is seen from all lines of the
+//! file in the batch: one that was written at a full second still says the milliseconds. Then a time that another record of the stream has
 //! moves to the next free nanosecond. All of it depends on nothing but the batch, so a batch that is read again after a
 //! restart gets the same times.
 
@@ -18,8 +19,13 @@ pub(super) fn set_apart(batch: &Batch, streams: &[Vec<u32>]) -> Times {
     if !told_by_lines && batch.files.len() <= 1 {
         return Times::default();
     }
+    let mut units = vec![UNITS[0]; batch.files.len()];
+    for record in batch.records.iter().filter(|record| record.clock == Clock::Line) {
+        let unit = &mut units[record.file as usize];
+        *unit = unit_of(record.time, *unit);
+    }
     let times = batch.records.iter().map(|record| match record.clock {
-        Clock::Line => placed(record.time, record.offset),
+        Clock::Line => placed(record.time, record.offset, units[record.file as usize]),
         Clock::Reading => record.time,
     });
     let mut times: Vec<i64> = times.collect();
@@ -29,12 +35,17 @@ pub(super) fn set_apart(batch: &Batch, streams: &[Vec<u32>]) -> Times {
     Times(Some(times))
 }
 
-/// The time with the digits that its line doesn't say filled from the offset.
-fn placed(time: i64, offset: u64) -> i64 {
-    let unit = [1_000_000_000, 1_000_000, 1_000]
-        .into_iter()
-        .find(|unit| time % unit == 0)
-        .unwrap_or(1);
+/// What times are counted in, in nanoseconds.
+const UNITS: [i64; 4] = [1_000_000_000, 1_000_000, 1_000, 1];
+
+/// The coarsest unit that a time is a multiple of, no coarser than `most`.
+fn unit_of(time: i64, most: i64) -> i64 {
+    let mut units = UNITS.into_iter().filter(|unit| *unit <= most);
+    units.find(|unit| time % unit == 0).unwrap_or(1)
+}
+
+/// The time with the digits below the unit filled from the offset.
+fn placed(time: i64, offset: u64, unit: i64) -> i64 {
     let place = i64::try_from(offset % unit.unsigned_abs()).unwrap_or(0);
     time.saturating_add(place)
 }
@@ -99,17 +110,32 @@ mod tests {
         assert_eq!(times(&batch), [5, 6, 7]);
     }
 
+    /// Lines of five bytes each, from `offset` on, that say these times.
+    fn told(said: &[i64], offset: u64) -> Vec<i64> {
+        let mut batch = samples::batch(&vec![&b"same"[..]; said.len()]);
+        for (record, time) in batch.records.iter_mut().zip(said) {
+            (record.time, record.clock) = (*time, Clock::Line);
+            record.offset += offset;
+        }
+        times(&batch)
+    }
+
     #[test]
     fn equal_lines_with_equal_times_stay_apart_whatever_batch_they_are_in() {
-        let mut batch = samples::batch(&[b"same", b"same", b"same"]);
-        for (record, time) in batch
-            .records
-            .iter_mut()
-            .zip([7_000_000_000, 7_000_000_000, 7_000_123_456])
-        {
-            (record.time, record.clock) = (time, Clock::Line);
-        }
-        assert_eq!(times(&batch), [7_000_000_000, 7_000_000_005, 7_000_123_456]);
+        assert_eq!(told(&[7_000_000_000, 7_000_000_000], 0), [7_000_000_000, 7_000_000_005]);
+        assert_eq!(
+            told(&[7_123_000_000, 7_123_000_000, 7_123_000_000], 0),
+            [7_123_000_000, 7_123_000_005, 7_123_000_010]
+        );
+        assert_eq!(told(&[7, 7, 7], 0), [7, 8, 9], "no digit to fill");
+    }
+
+    #[test]
+    fn a_full_second_among_milliseconds_stays_in_its_place() {
+        assert_eq!(
+            told(&[6_999_000_000, 7_000_000_000, 7_001_000_000], 900_000_000),
+            [6_999_000_000, 7_000_000_005, 7_001_000_010]
+        );
     }
 
     #[test]
