@@ -25,7 +25,7 @@ use regex::bytes::Regex;
 use self::draft::{Buffers, Draft, Text};
 use self::format::Format;
 pub(crate) use self::stage::Processing;
-use self::transform::{Bucket, Fate, Rate, Shared, Step};
+use self::transform::{Bucket, Fate, Pace, Shared, Step, Tokens};
 use crate::batch::{Batch, Clock, Field, Origin, Record, Span, narrow};
 use crate::metrics::Amount;
 
@@ -48,7 +48,7 @@ pub(crate) struct Program {
     format: Format,
     steps: Vec<Step>,
     buckets: usize,
-    paces: Vec<Rate>,
+    paces: Vec<Pace>,
     /// Texts of the configuration that records may show.
     known: Vec<u8>,
 }
@@ -69,7 +69,7 @@ pub(crate) enum Permit {
 pub(crate) struct Memory {
     buckets: Vec<Bucket>,
     /// Filled by the clock.
-    paces: Vec<Bucket>,
+    paces: Vec<Tokens>,
     /// When they were first.
     since: Option<Instant>,
 }
@@ -134,16 +134,16 @@ impl Program {
         if self.paces.is_empty() {
             return Permit::Everything;
         }
-        memory.paces.resize(self.paces.len(), Bucket::default());
+        memory.paces.resize(self.paces.len(), Tokens::default());
         let since = *memory.since.get_or_insert(now);
         let time = i64::try_from((now - since).as_nanos()).unwrap_or(i64::MAX);
         let paces = self.paces.iter().zip(&mut memory.paces);
-        let ready = paces.map(|(rate, bucket)| rate.ready(bucket, time)).min().unwrap_or(0);
+        let ready = paces.map(|(pace, tokens)| pace.ready(tokens, time)).min().unwrap_or(0);
         if ready > 0 {
             return Permit::Records(usize::try_from(ready).unwrap_or(usize::MAX));
         }
         let paces = self.paces.iter().zip(&memory.paces);
-        let pause = paces.map(|(rate, bucket)| rate.pause(bucket)).max();
+        let pause = paces.map(|(pace, tokens)| pace.pause(tokens)).max();
         Permit::Nothing {
             until: now + pause.unwrap_or_default(),
         }

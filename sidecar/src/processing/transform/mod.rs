@@ -2,6 +2,7 @@
 //! reason.
 
 mod condition;
+mod pace;
 mod rate_limit;
 mod redact;
 
@@ -10,7 +11,9 @@ use pipeline::transform::OnExceed;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use self::condition::{Condition, Target};
-pub(super) use self::rate_limit::{Bucket, Rate};
+pub(super) use self::pace::{Pace, Tokens};
+pub(super) use self::rate_limit::Bucket;
+use self::rate_limit::Rate;
 pub(super) use self::redact::Redaction;
 use super::draft::{Body, Draft, Place, Text, text};
 use super::format::{Format, severity_of_text};
@@ -74,7 +77,7 @@ pub(super) struct Shared {
     /// How many rate limits leave records out.
     pub(super) buckets: usize,
     /// Rates that reading keeps to.
-    pub(super) paces: Vec<Rate>,
+    pub(super) paces: Vec<Pace>,
 }
 
 /// Compiles a transform.
@@ -101,17 +104,16 @@ pub(super) fn step(transform: &Transform, shared: &mut Shared) -> Result<Option<
             key: sample.key.as_deref().map(Target::new),
         })
     } else if let Some(limit) = rate_limit {
-        let rate = Rate::new(limit);
         Some(match limit.on_exceed {
             OnExceed::Drop => {
                 shared.buckets += 1;
                 Verb::RateLimit {
-                    rate,
+                    rate: Rate::new(limit),
                     bucket: shared.buckets - 1,
                 }
             }
             OnExceed::Wait => {
-                shared.paces.push(rate);
+                shared.paces.push(Pace::new(limit));
                 Verb::Wait {
                     pace: shared.paces.len() - 1,
                 }
@@ -161,8 +163,8 @@ impl Step {
                 leaves_out(!passes, Filter::RateLimited)
             }
             Verb::Wait { pace } => {
-                if let Some(bucket) = memory.paces.get_mut(*pace) {
-                    bucket.spend();
+                if let Some(tokens) = memory.paces.get_mut(*pace) {
+                    tokens.spend();
                 }
                 Fate::Stays
             }

@@ -1,80 +1,61 @@
-//! Token buckets. What is above a rate is left out by the time of records, not by the clock: the backlog of an outage, read
-//! at once, is judged as if it had been read when it was written. Where reading has to wait instead, the clock fills the
-//! bucket, and no more records are read than it has tokens.
-
-use std::time::Duration;
+//! A limit by the time of records, not by the clock: the backlog of an outage, read at once, is judged as if it had been
+//! read when it was written.
+//!
+//! Time is divided into windows of a burst's length, and in each a burst may pass. So it doesn't matter in which order
+//! records come: files that are read by turns, each a piece at a time, don't take each other's share, and one record with
+//! a time of next century uses up nothing but that.
 
 use pipeline::transform::RateLimit;
 
-/// How fast a bucket fills and how much it holds, in millionths of a record per nanosecond's worth of time.
+/// How much passes in how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::processing) struct Rate {
-    per_second: u64,
-    /// In nanoseconds' worth of tokens: a record takes a second's worth divided by the rate.
-    burst: u64,
+pub(super) struct Rate {
+    burst: u32,
+    /// What a burst is the rate of, in nanoseconds.
+    window: i64,
 }
 
-/// How full a bucket is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How many have passed, by window.
+#[derive(Clone, Debug, Default)]
 pub(in crate::processing) struct Bucket {
-    /// Record-nanoseconds: a record costs 10^9, a nanosecond adds `per_second`.
-    tokens: Option<u64>,
-    at: i64,
+    /// Each window has its place; one that is this many windows away takes it over.
+    windows: Vec<Window>,
 }
 
-const RECORD: u64 = 1_000_000_000;
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
+    number: i64,
+    passed: u32,
+}
+
+/// By default a window is a second: files may be a quarter of an hour apart.
+const WINDOWS: u16 = 1024;
+const SECOND: u64 = 1_000_000_000;
 
 impl Rate {
     pub(super) fn new(limit: &RateLimit) -> Self {
-        let per_second = u64::from(limit.records_per_second.max(1));
-        let burst = limit.burst.map_or(per_second, u64::from).max(1);
+        let burst = limit.burst.unwrap_or(limit.records_per_second);
+        let window = u64::from(burst) * SECOND / u64::from(limit.records_per_second.max(1));
         Self {
-            per_second,
-            burst: burst.saturating_mul(RECORD),
+            burst,
+            window: i64::try_from(window.max(1)).unwrap_or(i64::MAX),
         }
     }
 
-    /// Takes a record's worth at `time`, nanoseconds since the Unix epoch; whether there was enough. A time before an
-    /// earlier record's adds nothing.
+    /// Counts a record of `time`, nanoseconds since the Unix epoch, if it may pass; whether it may.
     pub(super) fn take(self, bucket: &mut Bucket, time: i64) -> bool {
-        let has = self.fill(bucket, time);
-        let left = has.checked_sub(RECORD);
-        bucket.tokens = Some(left.unwrap_or(has));
-        left.is_some()
-    }
-
-    /// How many records' worth there is at `time`.
-    pub(in crate::processing) fn ready(self, bucket: &mut Bucket, time: i64) -> u64 {
-        self.fill(bucket, time) / RECORD
-    }
-
-    /// How long it takes from when the bucket was last filled until it is worth while to read on: a tenth of a second's
-    /// worth, so that a slow flow isn't read record by record, unless a burst is less.
-    pub(in crate::processing) fn pause(self, bucket: &Bucket) -> Duration {
-        let wanted = (self.per_second / 10).saturating_mul(RECORD).clamp(RECORD, self.burst);
-        let lacking = wanted.saturating_sub(bucket.tokens.unwrap_or(self.burst));
-        Duration::from_nanos(lacking.div_ceil(self.per_second))
-    }
-
-    fn fill(self, bucket: &mut Bucket, time: i64) -> u64 {
-        let elapsed = match bucket.tokens {
-            None => 0,
-            Some(_) => u64::try_from(time.saturating_sub(bucket.at)).unwrap_or(0),
+        bucket.windows.resize(usize::from(WINDOWS), Window::default());
+        let number = time.div_euclid(self.window);
+        let place = usize::try_from(number.rem_euclid(i64::from(WINDOWS))).unwrap_or(0);
+        let Some(window) = bucket.windows.get_mut(place) else {
+            return true;
         };
-        bucket.at = bucket.at.max(time);
-        let had = bucket.tokens.unwrap_or(self.burst);
-        let has = had
-            .saturating_add(elapsed.saturating_mul(self.per_second))
-            .min(self.burst);
-        bucket.tokens = Some(has);
-        has
-    }
-}
-
-impl Bucket {
-    /// Takes a record's worth of what is known to be there.
-    pub(super) fn spend(&mut self) {
-        self.tokens = self.tokens.map(|tokens| tokens.saturating_sub(RECORD));
+        if window.number != number {
+            *window = Window { number, passed: 0 };
+        }
+        let passes = window.passed < self.burst;
+        window.passed += u32::from(passes);
+        passes
     }
 }
 
@@ -102,7 +83,9 @@ mod tests {
         let at_once = std::iter::repeat_n(1_793_491_200 * SECOND, 100);
         assert_eq!(passed(rate(10, Some(30)), at_once), 30);
         let ten_seconds = (0..10_000).map(|milli| milli * SECOND / 1000);
-        assert_eq!(passed(rate(10, Some(1)), ten_seconds), 100);
+        assert_eq!(passed(rate(10, Some(1)), ten_seconds.clone()), 100);
+        assert_eq!(passed(rate(10, None), ten_seconds.clone()), 100);
+        assert_eq!(passed(rate(10, Some(50)), ten_seconds), 100);
     }
 
     #[test]
@@ -112,30 +95,30 @@ mod tests {
     }
 
     #[test]
-    fn reading_waits_until_it_is_worth_while() {
-        for (records_per_second, burst, pause) in [
-            (1000, None, 100),
-            (1000, Some(5), 5),
-            (10, None, 100),
-            (2, None, 500),
-            (2, Some(1), 500),
-        ] {
-            let (rate, mut bucket) = (rate(records_per_second, burst), Bucket::default());
-            let at_once = rate.ready(&mut bucket, 0);
-            assert_eq!(at_once, u64::from(burst.unwrap_or(records_per_second)));
-            (0..at_once).for_each(|_| bucket.spend());
-            assert_eq!(rate.ready(&mut bucket, 0), 0);
-            let wait = rate.pause(&bucket);
-            assert_eq!(wait, Duration::from_millis(pause), "{records_per_second} {burst:?}");
-            let later = i64::try_from(wait.as_nanos()).unwrap();
-            assert!(rate.ready(&mut bucket, later - 1) < rate.ready(&mut bucket, later));
-        }
+    fn the_backlogs_of_files_that_are_read_by_turns_all_pass() {
+        // Three files with 3 records a second each, of which a minute is read at a time.
+        let minutes = (0..60).flat_map(|minute| (0..3).map(move |_| minute));
+        let times = minutes.flat_map(|minute| (0..180).map(move |record| (minute * 60 + record / 3) * SECOND));
+        assert_eq!(passed(rate(10, None), times.clone()), 3 * 180 * 60);
+        assert_eq!(passed(rate(8, None), times), 8 * 3600);
+    }
+
+    #[test]
+    fn a_time_of_next_century_takes_nothing_from_the_others() {
+        let now = 1_793_491_200 * SECOND;
+        let times = [now, i64::MAX, now, i64::MIN]
+            .into_iter()
+            .chain((0..20).map(|second| now + second * SECOND));
+        assert_eq!(
+            passed(rate(2, None), times),
+            23,
+            "the third in the first second is too many"
+        );
     }
 
     #[test]
     fn times_that_jump_back_give_nothing_away() {
         let jumping = (0..1000).map(|record| if record % 2 == 0 { 0 } else { SECOND });
         assert_eq!(passed(rate(1, Some(1)), jumping), 2);
-        assert_eq!(passed(rate(1, Some(1)), [i64::MIN, i64::MAX, i64::MIN].into_iter()), 2);
     }
 }
