@@ -93,6 +93,7 @@ async fn babbler(answer: Vec<u8>, rest: &'static [u8]) -> std::net::SocketAddr {
                 stream.write_all(&answer).await?;
                 while !rest.is_empty() {
                     stream.write_all(rest).await?;
+                    tokio::task::yield_now().await;
                 }
                 stream.shutdown().await
             });
@@ -103,7 +104,7 @@ async fn babbler(answer: Vec<u8>, rest: &'static [u8]) -> std::net::SocketAddr {
 
 fn impatient(address: std::net::SocketAddr) -> Client {
     let mut client = client(&format!("http://{address}"));
-    client.timeout = Duration::from_secs(2);
+    client.timeout = Duration::from_secs(1);
     client
 }
 

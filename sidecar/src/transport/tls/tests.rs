@@ -121,7 +121,11 @@ async fn a_port_without_tls_is_recognised() {
         tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await
     });
     let endpoint = Endpoint::new(&format!("https://localhost:{port}"), "").unwrap();
-    let messenger = Messenger::new(endpoint, &pipeline::Destination::default(), &Surroundings::default()).unwrap();
+    let destination = pipeline::Destination {
+        timeout: pipeline::Duration::from_secs(5),
+        ..Default::default()
+    };
+    let messenger = Messenger::new(endpoint, &destination, &Surroundings::default()).unwrap();
     let error = post(&messenger).await.unwrap_err();
     assert!(error.starts_with("tls: ") && error.contains("plain http"), "{error}");
     server.await.unwrap().unwrap();
