@@ -4,9 +4,9 @@
 //!
 //! What a line says about its time is seldom finer than a millisecond, so equal lines may have equal times: the digits
 //! that it doesn't say are filled with the line's place in its file. Which digits those are is seen from all lines of the
-//! file in the batch: one that was written at a full second still says the milliseconds. Then a time that another record of the stream has
-//! moves to the next free nanosecond. All of it depends on nothing but the batch, so a batch that is read again after a
-//! restart gets the same times.
+//! file in the batch: one that was written at a full second still says the milliseconds. Then a time that another record
+//! of the stream has moves to the next free nanosecond. All of it depends on nothing but the batch, so a batch that is
+//! read again after a restart gets the same times.
 
 use std::collections::HashMap;
 
