@@ -85,6 +85,8 @@
 mod bytes;
 mod disk;
 mod header;
+#[cfg(test)]
+mod hostile;
 mod intent;
 mod ring;
 mod slot;
