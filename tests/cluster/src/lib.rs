@@ -32,6 +32,7 @@ mod protocol;
 mod start;
 mod supervisor;
 pub mod tools;
+pub mod unpacked;
 mod watch;
 
 pub use binary::BinaryError;

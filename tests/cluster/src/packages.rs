@@ -125,8 +125,13 @@ fn install(packages: &[&str]) -> io::Result<ExitStatus> {
         return Ok(status);
     }
     // A fresh machine has no lists of packages yet, or old ones.
-    apt_get(&["update"])?;
+    update()?;
     apt_get(&arguments)
+}
+
+/// Fetches apt's lists of packages.
+pub(crate) fn update() -> io::Result<ExitStatus> {
+    apt_get(&["update"])
 }
 
 fn apt_get(arguments: &[&str]) -> io::Result<ExitStatus> {
