@@ -107,12 +107,26 @@ fn key(tool: &Tool) -> Result<String, CacheError> {
         let path = module_folder(tool).join(name);
         hash.update(fs::read(&path).map_err(|source| CacheError::Module { path, source })?);
     }
+    for path in own_sources(tool) {
+        hash.update(fs::read(&path).map_err(|source| CacheError::Module { path, source })?);
+    }
     for (name, value) in build::ENVIRONMENT {
         hash.update(format!("\n{name}={value}"));
     }
     hash.update(format!("\n{:?}\n{}", build::flags(tool), std::env::consts::ARCH));
     let digest = crate::hex(&hash.finalize());
     Ok(format!("{}-{}", tool.module, &digest[..16]))
+}
+
+/// Go files of the module itself, which few have.
+fn own_sources(tool: &Tool) -> Vec<PathBuf> {
+    let entries = fs::read_dir(module_folder(tool)).into_iter().flatten().flatten();
+    let mut sources: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "go"))
+        .collect();
+    sources.sort_unstable();
+    sources
 }
 
 fn folder_of_caches() -> Result<PathBuf, CacheError> {

@@ -66,6 +66,13 @@ const TOOLS: &[Tool] = &[
         package: "github.com/grafana/loki/v3/cmd/logcli",
         linker_flags: STRIPPED,
     },
+    // A program of the module itself: a Collector is composed of what it is to have.
+    Tool {
+        name: "otelcol",
+        module: "otelcol",
+        package: "logshipping.dev/tests/tools/otelcol",
+        linker_flags: STRIPPED,
+    },
 ];
 
 const fn kubernetes(name: &'static str, package: &'static str) -> Tool {
@@ -108,9 +115,11 @@ mod tests {
     fn every_tool_is_declared_in_the_module_that_pins_it() {
         for tool in TOOLS {
             let go_mod = std::fs::read_to_string(cache::module_folder(tool).join("go.mod")).unwrap();
-            let declared = go_mod
-                .lines()
-                .any(|line| line.trim_start_matches("tool").trim() == tool.package);
+            let declared = go_mod.lines().any(|line| {
+                ["tool", "module", ""]
+                    .iter()
+                    .any(|word| line.trim_start_matches(word).trim() == tool.package)
+            });
             assert!(declared, "{} lacks a tool directive for {}", tool.module, tool.package);
         }
     }
