@@ -3,6 +3,7 @@
 mod figures;
 mod operator;
 mod process;
+mod sidecar;
 mod table;
 
 use std::io::{self, Write};
@@ -20,6 +21,10 @@ use crate::images;
 pub enum Bench {
     /// What the operator costs for a fleet of Deployments on simulated nodes
     Operator(OperatorArguments),
+    /// How fast the sidecar and other agents are, and what they lose
+    Sidecar(sidecar::Arguments),
+    /// What the sidecar takes: size, memory, processor time when idle
+    Footprint(sidecar::footprint::Arguments),
 }
 
 /// How large a fleet.
@@ -58,7 +63,18 @@ impl OperatorArguments {
 
 /// Measures, and prints a table.
 pub fn chore(bench: &Bench) -> Result<()> {
-    let Bench::Operator(arguments) = bench;
+    match bench {
+        Bench::Operator(arguments) => operator(arguments),
+        Bench::Sidecar(arguments) => sidecar::run(arguments, print),
+        Bench::Footprint(arguments) => print(&sidecar::footprint::run(arguments)?),
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}
+
+fn operator(arguments: &OperatorArguments) -> Result<()> {
     let size = arguments.size();
     let program = match &arguments.program {
         Some(program) => program.clone(),
@@ -74,5 +90,5 @@ pub fn chore(bench: &Bench) -> Result<()> {
     }
     say(format_args!("{} Deployments", size.deployments));
     let figures = operator::Bench::start(&program, size)?.all()?;
-    Ok(io::stdout().write_all(table::render(&figures, &smaller).as_bytes())?)
+    print(&table::render(&figures, &smaller))
 }
