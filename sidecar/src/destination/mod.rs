@@ -68,6 +68,8 @@ enum Format {
 #[derive(Debug)]
 struct JsonLines {
     text: Vec<u8>,
+    /// Lengths of the last body and of its records' texts: the next is much like it.
+    last: (usize, usize),
     compressor: Compressor,
 }
 
@@ -75,13 +77,18 @@ impl JsonLines {
     fn new(coding: Coding) -> Result<Self, BuildError> {
         Ok(Self {
             text: Vec::new(),
+            last: (0, 1),
             compressor: Compressor::new(coding).map_err(BuildError::Compressor)?,
         })
     }
 
     fn encode(&mut self, batch: &Batch, records: &[u32], max_record_bytes: usize) -> std::io::Result<Bytes> {
         self.text.clear();
+        let of_records = batch.text.len() * records.len() / batch.records.len().max(1);
+        // A buffer that has to grow is copied, and ends up nearly twice as large as it need be.
+        self.text.reserve(of_records * self.last.0 / self.last.1 / 32 * 33);
         json::encode(&mut self.text, batch, records, max_record_bytes);
+        self.last = (self.text.len(), of_records.max(1));
         self.compressor.compress(&mut self.text)
     }
 }

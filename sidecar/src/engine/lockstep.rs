@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use crate::batch::Batch;
 use crate::sending::LaneId;
 
 use super::lane::{Filled, Lane, Offer, Turn};
+use super::patience::Patience;
 use super::running::Running;
 
 /// A busy pipeline keeps so many buffers for the next batches.
@@ -21,6 +23,10 @@ pub(crate) struct Stock {
     shared: Vec<(Weak<Batch>, usize)>,
     /// Buffers that came back.
     pub(super) spare: Vec<Batch>,
+    /// With lanes that are a window behind.
+    patience: Patience,
+    /// Lanes that wait for those, in this turn.
+    waiting: Vec<LaneId>,
 }
 
 /// Whether there is more to do in this turn.
@@ -89,6 +95,8 @@ impl Running {
             return;
         };
         lane.begin_turn(turn, &self.sources);
+        let id = lane.id();
+        self.stock.waiting.retain(|waiting| *waiting != id);
         self.make_room(index, turn);
         if !self.replayed(index, turn) {
             return turn.account(index, self);
@@ -144,6 +152,9 @@ impl Running {
             }
             return Step::Done;
         }
+        if self.waits(index, turn.now.instant) {
+            return Step::Done;
+        }
         turn.account(index, self);
         turn.memory = turn.allowance(index);
         let Self {
@@ -162,6 +173,34 @@ impl Running {
             }
             _ => Step::Done,
         }
+    }
+
+    /// Whether the lane had better not read on by now, for others would be left behind. As long as it has enough under
+    /// way that costs it nothing.
+    fn waits(&mut self, index: usize, now: Instant) -> bool {
+        let lane = &self.lanes[index];
+        if !lane.has_news() {
+            return false;
+        }
+        let others = self.lanes.iter().filter(|other| other.id() != lane.id());
+        let behind = others.filter(|other| self.stock.owed(other.id()) >= other.window());
+        let behind: Vec<LaneId> = behind.map(Lane::id).collect();
+        if behind.is_empty() {
+            self.stock.patience.rest(now);
+            return false;
+        }
+        if lane.is_occupied() {
+            return true;
+        }
+        if self.stock.patience.lasts(now) {
+            self.stock.waiting.push(lane.id());
+            return true;
+        }
+        for id in behind {
+            self.stock.leave_behind(id);
+        }
+        self.stock.patience.rest(now);
+        false
     }
 
     /// Takes what was kept for the lane. `None` where there is nothing that it could take, now or later.
@@ -268,6 +307,12 @@ impl Running {
                 self.hand_over(index, turn);
             }
         }
+    }
+
+    /// When somebody has waited long enough for others.
+    pub(crate) fn loses_patience_at(&self) -> Option<Instant> {
+        let ends_at = self.stock.patience.ends_at();
+        ends_at.filter(|_| !self.stock.waiting.is_empty())
     }
 
     /// Bytes that this pipeline holds.

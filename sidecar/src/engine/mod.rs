@@ -31,6 +31,7 @@ mod marks;
 mod open_batch;
 mod owed;
 mod own;
+mod patience;
 mod publish;
 mod punch;
 mod reclaim;

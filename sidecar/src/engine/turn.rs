@@ -207,6 +207,7 @@ impl Engine {
         at(self.reclaimer.next().filter(|_| self.draining.is_none()));
         at(self.suspects.iter().map(|suspect| suspect.look_at).min());
         for running in &self.running {
+            at(running.loses_patience_at());
             for lane in &running.lanes {
                 at(lane.next_wake(&running.sources, &self.files));
             }

@@ -15,7 +15,8 @@
 //! * *Reading.* A lane with nothing open, all of whose files with news stand where another's do, *follows* that one
 //!   instead of reading. It doesn't wait for it: when it is due itself, it has the other's batch closed and takes it.
 //! * *Falling behind.* What a lane that was level can't take yet is kept for it, at most a window of batches, and only as
-//!   long as memory isn't short. Beyond that it has to read by itself: it is a laggard.
+//!   long as memory isn't short. Beyond that others wait for it for a few milliseconds (`patience`), so that chance doesn't
+//!   part destinations that are as fast as each other. Then it has to read by itself: it is a laggard.
 //! * *Catching up.* A laggard stops reading a file where another lane stands, closes its batch there, and is level. At
 //!   the end of all files everybody is.
 //! * *A content that goes* (truncated, replaced) is shared before it is given up, so that a lane loses nothing by
@@ -361,6 +362,16 @@ impl Lane {
     /// Batches that may be under way.
     pub(crate) const fn window(&self) -> usize {
         self.limits.window
+    }
+
+    /// There may be something to read.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// As many requests are under way as may be.
+    pub(crate) fn is_occupied(&self) -> bool {
+        self.in_flight.len() >= self.limits.in_flight
     }
 
     pub(crate) fn is_busy(&self) -> bool {

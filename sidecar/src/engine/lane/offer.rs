@@ -81,8 +81,9 @@ impl Lane {
         })
     }
 
+    /// What is open here leaves first: it may hold the end of a content of which the offer has the successor.
     pub(crate) fn may_take(&self, offer: &Offer) -> bool {
-        self.stands_at(offer.parts.iter().map(|part| part.place))
+        self.is_free() && self.stands_at(offer.parts.iter().map(|part| part.place))
     }
 
     /// Whether another lane is reading what this one would read next: all of it, so that nothing waits here that isn't
@@ -107,7 +108,7 @@ impl Lane {
     /// Whether this lane stands where the open batch of another begins.
     pub(crate) fn stands_before(&self, other: &Self) -> bool {
         let open = other.open.as_ref().filter(|open| !open.is_empty());
-        open.is_some_and(|open| self.stands_at(other.places(open)))
+        self.is_free() && open.is_some_and(|open| self.stands_at(other.places(open)))
     }
 
     fn places<'a>(&'a self, open: &'a OpenBatch) -> impl Iterator<Item = Place> + 'a {

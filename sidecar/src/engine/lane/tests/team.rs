@@ -73,6 +73,9 @@ struct Team {
     members: Vec<Member>,
     written: u64,
     line: u64,
+    now: Now,
+    /// How much time passes from one turn to the next.
+    tick: Duration,
 }
 
 impl Team {
@@ -138,6 +141,8 @@ impl Team {
             members,
             written: 0,
             line: 0,
+            now,
+            tick: Duration::from_millis(30),
         }
     }
 
@@ -201,12 +206,13 @@ impl Team {
         let lanes = self.running.lanes.iter().map(Lane::reserved).collect();
         let budget = Budget::new(Some(pipeline::ByteSize::from_mib(16)), self.members.len());
         let mut ledger = Ledger::new(budget, vec![(lanes, self.running.stock.held())]);
-        let mut turn = Turn::new((&mut self.files, &mut self.saved, Now::read()), &mut ledger);
+        let mut turn = Turn::new((&mut self.files, &mut self.saved, self.now), &mut ledger);
         act(&mut self.running, &mut turn);
         assert!(turn.rechecks.is_empty(), "{:?}", turn.rechecks);
     }
 
     fn pump(&mut self) {
+        self.now.instant += self.tick;
         for index in 0..self.members.len() {
             self.turn(|running, turn| running.pump(index, turn));
         }
@@ -215,7 +221,7 @@ impl Team {
 
     /// What leaves continues what left before, and is what the file had.
     fn receive(&mut self) {
-        for member in &mut self.members {
+        for (lane, member) in self.members.iter_mut().enumerate() {
             while let Ok(parcel) = member.batches.try_recv() {
                 for (index, range) in parcel.batch.files.iter().enumerate() {
                     let file: usize = range.origin.path.parse().unwrap();
@@ -235,7 +241,10 @@ impl Team {
                     let (start, end) = (place(range.bytes.start), place(range.bytes.end));
                     let has = |content: &usize| contents[*content].get(start..end) == Some(&text[..]);
                     if range.bytes.start != *next || !has(content) {
-                        assert_eq!(start, 0, "neither what comes next nor the beginning of a content");
+                        assert_eq!(
+                            start, 0,
+                            "lane {lane}: neither what comes next ({next} of {content}) nor the beginning of a content"
+                        );
                         let later = (*content + 1..contents.len()).find(has);
                         *content = later.expect("a later content");
                     }
@@ -339,6 +348,30 @@ proptest! {
     }
 }
 
+/// The last lane is ahead, has all requests under way that it may have, and the end of the old content in its open batch;
+/// the first is offered what comes after.
+#[test]
+fn the_end_of_a_truncated_content_leaves_before_its_successor() {
+    let mut team = Team::new(LANES);
+    team.write(0, 141, 227);
+    team.pump();
+    team.settle(2, 0);
+    team.settle(2, 0);
+    team.write(0, 175, 273);
+    team.pump();
+    team.truncate(0);
+    team.write(0, 1, 1);
+    team.apply(TeamStep::Run { lane: 0, rounds: 3 });
+    for lane in 0..LANES {
+        team.apply(TeamStep::Run { lane, rounds: 3 });
+        team.check();
+    }
+    assert!(
+        team.members.iter().all(|member| member.next[0] == (1, 6)),
+        "the new content"
+    );
+}
+
 #[test]
 fn lanes_that_are_level_share_their_batches() {
     let mut team = Team::new(2);
@@ -362,7 +395,7 @@ fn a_lane_that_falls_behind_holds_nobody_back_and_shares_again_when_it_is_level(
     let mut held = Vec::new();
     for _ in 0..40 {
         team.write(0, 100, 300);
-        team.apply(TeamStep::Run { lane: 0, rounds: 4 });
+        team.apply(TeamStep::Run { lane: 0, rounds: 6 });
         assert_eq!(team.unsettled(0), 0, "the other goes on");
         held.push(team.running.memory());
     }
@@ -394,6 +427,36 @@ fn a_lane_that_catches_up_in_the_middle_of_a_backlog_is_level_again() {
     });
     assert!((10..150).contains(&rounds.count()), "it was far behind, and caught up");
     assert!(team.unsettled(0) > 0, "still in the backlog");
+}
+
+#[test]
+fn lanes_that_are_as_fast_as_each_other_stay_together() {
+    let mut team = Team::new(2);
+    team.tick = Duration::ZERO;
+    team.write(0, 20_000, 300);
+    let (mut all, mut taken) = (Vec::new(), 0);
+    team.pump();
+    while team.unsettled(0) + team.unsettled(1) > 0 {
+        // By turns, each is ahead by as much as it can be.
+        for lane in 0..2 {
+            for _ in 0..3 {
+                let received = team.members[lane].received.clone();
+                let is_new = |batch: &&Arc<Batch>| all.iter().all(|known| !Arc::ptr_eq(known, batch));
+                taken += received.len();
+                let new: Vec<_> = received.iter().filter(is_new).cloned().collect();
+                all.extend(new);
+                while !team.members[lane].under_way.is_empty() {
+                    team.settle(lane, 0);
+                }
+                team.pump();
+            }
+        }
+    }
+    assert!(
+        all.len() > 300 && taken >= 2 * all.len(),
+        "{} batches for two",
+        all.len()
+    );
 }
 
 #[test]
