@@ -166,6 +166,10 @@ impl Engine {
             self.bound_held(now);
             self.reclaimer.stir();
         }
+        if self.watcher.must_poll() {
+            // Also where that turned out since the last walk.
+            self.due.rescan = self.due.rescan.min(now.instant + POLL);
+        }
         if now.instant >= self.due.rescan {
             self.due.rescan = now.instant + if self.watcher.must_poll() { POLL } else { RESCAN };
             self.scan_all(now);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -32,7 +33,10 @@ fn polls_and_says_so(limit: &str) {
     lines_out(&workspace, 1);
     workspace.append("a.log", "two\n");
     workspace.append("b.log", "three\n");
+    let began = Instant::now();
     let mut lines = lines_out(&workspace, 3);
+    // Polled four times a second; without that, a new file is found after twenty seconds.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     lines.sort_unstable();
     assert_eq!(lines, ["one", "three", "two"]);
 }
