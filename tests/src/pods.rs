@@ -363,5 +363,6 @@ fn healthy(pipeline: &pipeline::Pipeline) -> PipelineReport {
         revision: pipeline.revision.clone(),
         sources: sources.collect(),
         destinations: destinations.collect(),
+        reclaim: None,
     }
 }

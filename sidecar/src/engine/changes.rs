@@ -218,7 +218,7 @@ impl Engine {
             self.publish_soon(now);
         }
         match seen {
-            Seen::Same => {}
+            Seen::Same | Seen::Touched => {}
             Seen::Grew { by } => {
                 self.lanes_mut().for_each(|lane| lane.grew(id, by));
                 if let Some(draining) = &mut self.draining {
@@ -275,15 +275,8 @@ impl Engine {
         let Some(file) = self.files.get(id) else {
             return;
         };
-        let settled = self
-            .running
-            .iter()
-            .flat_map(|running| &running.lanes)
-            .filter_map(|lane| lane.settled_to(id));
-        if settled.min() == Some(0)
-            && let Some(end) = super::content::end_of_hole(file, 0)
-        {
-            self.lanes_mut().for_each(|lane| lane.skip_hole(id, end));
+        for running in &mut self.running {
+            running.lanes.iter_mut().for_each(|lane| lane.skip_hole((id, file)));
         }
     }
 

@@ -10,8 +10,8 @@ use crate::positions::Hashed;
 use super::cursor::Cursor;
 use super::files::File;
 
-/// How many bytes before the cursor are compared.
-const LOOK_BACK: usize = 32;
+/// How many bytes before the cursor are compared. Lines that are all of one length differ in their first bytes only.
+const LOOK_BACK: usize = 512;
 /// How much of a file is looked through at once.
 const STEP: usize = 64 << 10;
 /// A row of zeros that is longer is no hole's end: a writer has written them.
@@ -47,7 +47,8 @@ pub(super) fn hash_at(file: &File, offset: u64, length: u32) -> Option<Hashed> {
     (got == bytes.len()).then(|| Hashed::of(&bytes))
 }
 
-/// The offset of the first byte that isn't part of a hole, as a writer without `O_APPEND` leaves it after a truncate.
+/// The offset of the first byte that isn't part of a hole at `offset`, as a writer without `O_APPEND` leaves it after a
+/// truncate.
 ///
 /// A file system may have given blocks to a part of the hole, so zeros at its end belong to it, too.
 pub(super) fn end_of_hole(file: &File, offset: u64) -> Option<u64> {

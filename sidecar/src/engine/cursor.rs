@@ -15,6 +15,9 @@ use super::window::Window;
 /// The part before a position by which a copy or a rewritten file is recognised.
 pub(crate) const TAIL: usize = 4 << 10;
 
+/// So much of a hole is remembered as what stands before a place: too little for a copy of the file to be known by it.
+const HOLE: usize = 32;
+
 /// Names a cursor as long as the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct CursorId(pub(crate) u64);
@@ -168,6 +171,29 @@ impl Cursor {
         (self.read, self.state, self.settled) = (position.offset, position.state, position);
         self.next_line = NextLine::Unknown;
         self.rest();
+    }
+
+    /// Goes on behind a hole, which is no content. What stands before a place tells whether a file is still the same, also
+    /// where that is nothing.
+    pub(crate) fn skip_hole(&mut self, to: u64) {
+        self.recent = vec![0; usize::try_from(to).map_or(HOLE, |to| to.min(HOLE))];
+        self.read = to;
+        self.settled = Position {
+            offset: to,
+            state: LineState::Fresh,
+            tail: Hashed::of(&self.recent),
+        };
+    }
+
+    /// Whether nothing but a hole is before it: then the hole may have become larger since.
+    pub(crate) fn follows_hole(&self) -> bool {
+        let tail = self.settled.tail;
+        let zeros = [0; HOLE];
+        match self.recent.as_slice() {
+            _ if self.read == 0 => true,
+            [] => self.read == self.settled.offset && zeros.get(..tail.length as usize).map(Hashed::of) == Some(tail),
+            recent => recent.iter().all(|byte| *byte == 0),
+        }
     }
 
     /// Gives the memory back; the next position's tail covers only what is read from now on.

@@ -24,6 +24,8 @@ pub(crate) struct File {
     /// As it was last seen.
     pub(crate) size: u64,
     pub(crate) allocated: u64,
+    /// When it was last written to, by its own clock.
+    modified: i64,
     /// No name leads to it any more.
     pub(crate) deleted: bool,
     pub(crate) marks: Marks,
@@ -46,6 +48,8 @@ pub(crate) struct File {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     Same,
+    /// It was written to, and is as long as before.
+    Touched,
     Grew {
         by: u64,
     },
@@ -63,6 +67,7 @@ impl File {
             fd: Some(fd),
             size: facts.size,
             allocated: facts.allocated,
+            modified: facts.modified,
             deleted: false,
             marks,
             head,
@@ -80,6 +85,7 @@ impl File {
     pub(crate) fn observe(&mut self, facts: &Facts, now: Now) -> Seen {
         (self.allocated, self.deleted) = (facts.allocated, facts.links == 0);
         let before = std::mem::replace(&mut self.size, facts.size);
+        let was_modified = std::mem::replace(&mut self.modified, facts.modified);
         if facts.size > before {
             self.marks.grew_from(before, now.wall);
             self.grew_at = now.instant;
@@ -92,7 +98,11 @@ impl File {
             self.begin_anew(now);
             return Seen::Replaced;
         }
-        Seen::Same
+        if facts.modified == was_modified {
+            Seen::Same
+        } else {
+            Seen::Touched
+        }
     }
 
     /// The content was replaced.

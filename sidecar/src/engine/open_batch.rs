@@ -10,7 +10,7 @@ use crate::processing::{Processing, Tally};
 use crate::reading::charset::Charset;
 use crate::reading::lines::{self, Input, LineState, Passage, TIME_STEP, Tail};
 
-use super::content::is_continued;
+use super::content::{end_of_hole, is_continued};
 use super::cursor::{Cursor, CursorId, NextLine, Position};
 use super::files::File;
 use super::stretches::{self, Lines, Stretches, Taken};
@@ -111,6 +111,8 @@ pub(crate) enum Progress {
     Reclaimed,
     /// The bytes before the cursor aren't those that were read: the file was rewritten.
     Rewritten,
+    /// Nothing stands at the cursor, as before it: the file was truncated again by a writer that doesn't append.
+    Hole,
 }
 
 impl OpenBatch {
@@ -188,6 +190,10 @@ impl OpenBatch {
         }
         if got == 0 {
             return Ok(Progress::Short);
+        }
+        if self.batch.text[from] == 0 && cursor.follows_hole() && end_of_hole(file, cursor.read).is_some() {
+            self.batch.text.truncate(from);
+            return Ok(Progress::Hole);
         }
         let reached_end = cursor.read + got as u64 >= end;
         let is_overdue = cursor.next_line == NextLine::Overdue;

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use pipeline::report::State;
 
+use crate::reading::facts::Facts;
+
 use super::budget::{Budget, Ledger};
 use super::clock::Now;
 use super::drain::{Drain, Step};
@@ -122,9 +124,14 @@ impl Engine {
                     return;
                 };
                 let before = file.size;
+                // What is known of its size may be the former content's.
+                if let Some(Ok(facts)) = file.fd.as_ref().map(Facts::of) {
+                    (file.size, file.allocated) = (facts.size, facts.allocated);
+                }
                 file.begin_anew(now);
                 self.begin_anew(id, before, now);
             }
+            Recheck::Hole => self.skip_hole(id),
         }
     }
 

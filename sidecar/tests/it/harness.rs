@@ -299,6 +299,10 @@ impl Arrived {
         self.0.len() as u64
     }
 
+    pub fn has(&self, number: u64) -> bool {
+        self.0.contains_key(&number)
+    }
+
     pub fn missing(&self, total: u64) -> Vec<u64> {
         (0..total)
             .filter(|number| !self.0.contains_key(number))

@@ -37,6 +37,8 @@ mod reload;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
+mod rewritten;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod secrets;

@@ -62,6 +62,8 @@ pub(crate) enum Recheck {
     Reclaimed,
     /// Its content is another.
     Rewritten,
+    /// There is nothing where lines were expected.
+    Hole,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -286,6 +288,7 @@ impl Lane {
             Ok(Progress::Short) => turn.rechecks.push((file_id, Recheck::Short)),
             Ok(Progress::Reclaimed) => turn.rechecks.push((file_id, Recheck::Reclaimed)),
             Ok(Progress::Rewritten) => turn.rechecks.push((file_id, Recheck::Rewritten)),
+            Ok(Progress::Hole) => turn.rechecks.push((file_id, Recheck::Hole)),
             Err(error) => file.error = Some(error),
         }
         Filled::Drained

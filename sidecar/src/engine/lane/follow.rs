@@ -7,7 +7,7 @@ use crate::metrics::Amount;
 use crate::positions::{FilePosition, RecordId};
 
 use super::super::account::{Account, Loss};
-use super::super::content::is_continued;
+use super::super::content::{end_of_hole, is_continued};
 use super::super::start::Start;
 use super::{Cursor, CursorId, File, FileId, FlowKey, Former, Lane, Now, Position, Saved, Source, SourceId};
 
@@ -127,24 +127,21 @@ impl Lane {
         }
     }
 
-    /// A hole up to `to` is no content.
-    pub(crate) fn skip_hole(&mut self, file: FileId, to: u64) {
-        for id in self.cursors_of(file) {
-            let Some(cursor) = self.cursors.get_mut(&id) else {
+    /// A hole is no content.
+    pub(crate) fn skip_hole(&mut self, (id, file): (FileId, &File)) {
+        for id in self.cursors_of(id) {
+            let cursor = self.cursors.get_mut(&id);
+            let Some(cursor) = cursor.filter(|cursor| cursor.is_quiet() && cursor.follows_hole()) else {
                 continue;
             };
-            if cursor.read < to && cursor.is_quiet() {
-                if let Some(flow) = self.flows.get_mut(&cursor.source) {
-                    flow.account.withdraw(to - cursor.read);
-                }
-                cursor.read = to;
-                // The bytes before it are none that were read.
-                cursor.settled = Position {
-                    offset: to,
-                    ..Position::default()
-                };
-                cursor.rest();
+            let Some(to) = end_of_hole(file, cursor.read) else {
+                continue;
+            };
+            if let Some(flow) = self.flows.get_mut(&cursor.source) {
+                flow.account.withdraw(to - cursor.read);
             }
+            cursor.skip_hole(to);
+            self.enqueue(id);
         }
     }
 

@@ -207,7 +207,7 @@ impl Bench {
         let file = self.files.get_mut(self.file).unwrap();
         let (before, facts) = (file.size, Facts::of(file.fd.as_ref().unwrap()).unwrap());
         match file.observe(&facts, Now::read()) {
-            Seen::Same => {}
+            Seen::Same | Seen::Touched => {}
             Seen::Grew { by } => self.running.lanes[0].grew(self.file, by),
             Seen::Replaced => {
                 self.running.lanes[0].began_anew(self.file, self.files.get(self.file).unwrap(), (before, Now::read()));

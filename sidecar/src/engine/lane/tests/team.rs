@@ -189,7 +189,7 @@ impl Team {
         let file = self.files.get_mut(id).unwrap();
         let (before, facts) = (file.size, Facts::of(file.fd.as_ref().unwrap()).unwrap());
         match file.observe(&facts, Now::read()) {
-            Seen::Same => {}
+            Seen::Same | Seen::Touched => {}
             Seen::Grew { by } => self.running.lanes.iter_mut().for_each(|lane| lane.grew(id, by)),
             Seen::Replaced => {
                 self.contents[index].push(Vec::new());
