@@ -8,6 +8,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -31,7 +32,7 @@ pub fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
 
 /// A directory with logs, state and configuration, as a pod has them.
 pub struct Workspace {
-    dir: tempfile::TempDir,
+    dir: Arc<tempfile::TempDir>,
     versions: u32,
 }
 
@@ -42,7 +43,18 @@ impl Workspace {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
         File::create(dir.path().join("termination")).unwrap();
-        Self { dir, versions: 0 }
+        Self {
+            dir: Arc::new(dir),
+            versions: 0,
+        }
+    }
+
+    /// The same directory, for whoever doesn't configure.
+    pub fn beside(&self) -> Self {
+        Self {
+            dir: Arc::clone(&self.dir),
+            versions: 0,
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -43,6 +43,8 @@ mod rotation;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod unterminated;
 #[cfg(test)]
 mod volume;
