@@ -1,7 +1,7 @@
 //! Where logs and positions are: a temporary directory, or a small file system of its own that can be filled.
 //!
-//! The small one is mounted in the mount namespace of a helper process, and reached through `/proc/<pid>/root`: nothing is
-//! mounted on the machine, and it is gone with the process.
+//! The small one is mounted in the mount namespace of a helper process: nothing is mounted on the machine, and it is gone
+//! with the process. Writers reach it through `/proc/<pid>/root`; the sidecar is started inside.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -21,6 +21,8 @@ pub(crate) struct Ground {
     directory: TempDir,
     /// Where logs and state are, seen from here.
     root: PathBuf,
+    /// The same, seen by the sidecar.
+    inside: PathBuf,
     mount: Option<Child>,
     /// To be removed at once when set.
     filling: Mutex<Option<Arc<AtomicBool>>>,
@@ -34,9 +36,14 @@ impl Ground {
             Some(child) => PathBuf::from(format!("/proc/{}/root{}", child.id(), small(&directory).display())),
             None => directory.path().to_owned(),
         };
+        let inside = match &mount {
+            Some(_) => small(&directory),
+            None => directory.path().to_owned(),
+        };
         let ground = Self {
             directory,
             root,
+            inside,
             mount,
             filling: Mutex::default(),
         };
@@ -63,8 +70,16 @@ impl Ground {
         self.root.join("logs")
     }
 
-    pub(crate) fn state(&self) -> PathBuf {
-        self.root.join("state")
+    /// As the sidecar names it: `logs` or `state`.
+    pub(crate) fn inside(&self, name: &str) -> PathBuf {
+        self.inside.join(name)
+    }
+
+    /// What starts a program where the sidecar's paths hold, if that takes anything.
+    pub(crate) fn entrance(&self) -> Option<Vec<String>> {
+        let child = self.mount.as_ref()?;
+        let namespace = format!("--mount=/proc/{}/ns/mnt", child.id());
+        Some(vec!["nsenter".to_owned(), namespace, "--".to_owned()])
     }
 
     /// A place that never fills up.

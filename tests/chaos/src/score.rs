@@ -1,35 +1,45 @@
-//! The judgement: what is missing, what is there too often, what is out of order.
+//! The judgement: what is missing, what came too often, what is out of order, what was said.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
-use crate::journal::{Destruction, Generation, GenerationId, Journal};
-use crate::receiver::{Arrived, Receiver};
-use crate::scenario::{Event, Scenario};
+use crate::journal::{Generation, GenerationId, Journal, LineId};
+use crate::promise;
+use crate::receiver::{Arrived, Receiver, Request};
+use crate::report;
+use crate::scenario::{Kind, Scenario};
 use crate::sidecar::Told;
+use crate::vanished::Circumstances;
 
-/// What is acknowledged within this time, or as many bytes, may come again after a kill (`delivery.md` section 1).
-const LAST_SAVED: u64 = 1 << 20;
-/// A file that is deleted so soon after it was made may never have been seen.
-const TOO_SHORT: Duration = Duration::from_millis(250);
-
-/// What came of a scenario.
+/// What came of a scenario. Lines are counted once for each destination.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     pub seed: u64,
     pub scenario: String,
-    pub written: u64,
-    /// Nobody could have read them.
+    /// What was done, in words.
+    pub disturbances: Vec<String>,
+    pub lines: u64,
+    /// Somebody could have read them.
+    pub missing: u64,
+    /// Nobody could have.
     pub vanished: u64,
     pub duplicates: u64,
     /// What should not be, one sentence each.
     pub faults: Vec<String>,
 }
 
+type Generations = BTreeMap<GenerationId, Generation>;
+
 impl Verdict {
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.faults.is_empty()
+    }
+
+    fn fault_if(&mut self, found: bool, sentence: impl FnOnce() -> String) {
+        if found {
+            self.faults.push(sentence());
+        }
     }
 }
 
@@ -37,7 +47,8 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             scenario,
-            written,
+            lines,
+            missing,
             vanished,
             duplicates,
             faults,
@@ -45,7 +56,7 @@ impl fmt::Display for Verdict {
         } = self;
         write!(
             f,
-            "{scenario}: {written} lines, {vanished} vanished, {duplicates} twice"
+            "{scenario}: {lines} lines, {missing} missing, {vanished} vanished, {duplicates} twice"
         )?;
         faults.iter().try_for_each(|fault| write!(f, "\n    {fault}"))
     }
@@ -54,122 +65,163 @@ impl fmt::Display for Verdict {
 pub(crate) fn judge(
     scenario: &Scenario,
     journal: &Journal,
-    receiver: &Receiver,
+    receivers: &[Receiver],
     (settled, told): (bool, Told),
 ) -> Verdict {
-    let arrived = receiver.arrived();
-    let generations = journal.generations();
     let mut verdict = Verdict {
         seed: scenario.seed,
         scenario: scenario.to_string(),
+        disturbances: scenario.disturbances().collect(),
         ..Verdict::default()
     };
-    for (id, generation) in &generations {
-        verdict.written += u64::from(generation.lines);
-        let missing = missing(*id, generation, &arrived);
-        if missing.is_empty() {
-            continue;
-        }
-        if may_have_vanished(generation, journal) {
-            verdict.vanished += missing.len() as u64;
-        } else {
-            let first = &missing[..missing.len().min(5)];
-            verdict.faults.push(format!(
-                "{} lines of w{} generation {} of {} lines are missing: {first:?}; destroyed {:?}",
-                missing.len(),
-                id.0,
-                id.1,
-                generation.lines,
-                generation.destroyed.map(|(_, how)| how),
-            ));
-        }
+    let generations = journal.generations();
+    for (number, receiver) in receivers.iter().enumerate() {
+        let mut arrived = receiver.arrived();
+        arrived.join_parts();
+        let circumstances = Circumstances::of(number, scenario, journal);
+        judge_missing((number, &generations), &circumstances, &arrived, &mut verdict);
+        judge_duplicates((number, scenario, journal), &generations, &arrived, &mut verdict);
+        judge_order((number, scenario, journal), &arrived, &mut verdict);
+        judge_texts((number, &generations), &arrived, &mut verdict);
     }
-    verdict.duplicates = arrived
-        .lines
-        .values()
-        .flatten()
-        .map(|count| u64::from(count.saturating_sub(1)))
-        .sum();
-    judge_duplicates(scenario, &arrived, &mut verdict);
-    judge_order(&arrived, &mut verdict);
-    judge_words(&told, settled, &arrived, &mut verdict);
+    judge_words((settled, &told), scenario, &mut verdict);
     verdict
 }
 
-fn missing((writer, number): GenerationId, generation: &Generation, arrived: &Arrived) -> Vec<u32> {
-    let counts = arrived.lines.get(&(writer, number));
-    let has = |line: u32| {
-        counts
-            .and_then(|counts| counts.get(line as usize))
-            .is_some_and(|count| *count > 0)
-    };
-    (0..generation.lines).filter(|line| !has(*line)).collect()
-}
-
-/// Whether the bytes were gone before anybody could have read them: truncated, or deleted while the sidecar wasn't
-/// there, or so soon that it didn't know of the file.
-fn may_have_vanished(generation: &Generation, journal: &Journal) -> bool {
-    let Some((at, how)) = generation.destroyed else {
-        return false;
-    };
-    let disturbed = journal
-        .disturbances()
-        .iter()
-        .any(|disturbance| *disturbance >= generation.began);
-    how == Destruction::Truncated || disturbed || at - generation.began < TOO_SHORT
-}
-
-fn judge_duplicates(scenario: &Scenario, arrived: &Arrived, verdict: &mut Verdict) {
-    let count = |wanted: fn(&Event) -> bool| scenario.events.iter().filter(|timed| wanted(&timed.event)).count() as u64;
-    let kills = count(|event| matches!(event, Event::Kill));
-    // A stopped process may find its request too old. One that is to end while its application goes on writing ends in
-    // the middle of something.
-    let ends = count(|event| matches!(event, Event::Stop(_) | Event::Terminate));
-    let window = 2 * scenario.batch_bytes;
-    let allowed = kills * (window + LAST_SAVED) + (u64::from(arrived.unanswered) + ends) * window;
-    if arrived.duplicate_bytes > allowed {
-        verdict.faults.push(format!(
-            "{} bytes came again, {allowed} are within the promise",
-            arrived.duplicate_bytes
-        ));
+fn judge_missing(
+    (destination, generations): (usize, &Generations),
+    circumstances: &Circumstances,
+    arrived: &Arrived,
+    verdict: &mut Verdict,
+) {
+    for (id, generation) in generations {
+        verdict.lines += generation.lines.len() as u64;
+        let mut missing = Vec::new();
+        for (line, written) in (0..).zip(&generation.lines) {
+            if arrived.count(LineId { generation: *id, line }) > 0 {
+                continue;
+            }
+            if circumstances.must_have_arrived(generation, written) {
+                missing.push(line);
+            } else {
+                verdict.vanished += 1;
+            }
+        }
+        verdict.missing += missing.len() as u64;
+        verdict.fault_if(!missing.is_empty(), || {
+            format!(
+                "out{destination}: {} of {} lines of w{} generation {} are missing, from {:?} to {:?}; destroyed {:?}",
+                missing.len(),
+                generation.lines.len(),
+                id.writer,
+                id.number,
+                missing.first(),
+                missing.last(),
+                generation.destroyed.map(|(_, how)| how),
+            )
+        });
     }
 }
 
-fn judge_order(arrived: &Arrived, verdict: &mut Verdict) {
-    for (id, order) in &arrived.first_order {
-        if let Some(at) = order.windows(2).position(|pair| pair[0] > pair[1]) {
+fn judge_duplicates(
+    (number, scenario, journal): (usize, &Scenario, &Journal),
+    generations: &Generations,
+    arrived: &Arrived,
+    verdict: &mut Verdict,
+) {
+    let size = |id: LineId| {
+        let generation = generations.get(&id.generation);
+        let line = generation.and_then(|generation| generation.lines.get(id.line as usize));
+        line.map_or(0, |line| line.bytes)
+    };
+    let size_of = |request: &Request| request.lines.iter().map(|id| size(*id)).sum();
+    let plan = &scenario.destinations[number];
+    let allowed = promise::allowed(scenario, plan, &journal.absences(), (&arrived.requests, &size_of));
+    let again = arrived.counts().filter(|(_, count)| *count > 1);
+    let (mut lines, mut bytes) = (0, 0);
+    for (id, count) in again {
+        let times = u64::from(count - 1);
+        lines += times;
+        bytes += times * size(id);
+    }
+    verdict.duplicates += lines;
+    verdict.fault_if(bytes > allowed, || {
+        format!("out{number}: {bytes} bytes came again, {allowed} are within the promise")
+    });
+}
+
+/// Where one request is under way at a time, lines come in order. Where several are, their times are in order; a new
+/// process gives times of its own.
+fn judge_order((number, scenario, journal): (usize, &Scenario, &Journal), arrived: &Arrived, verdict: &mut Verdict) {
+    let plan = &scenario.destinations[number];
+    let by_time = plan.kind == Kind::Loki && journal.absences().is_empty();
+    for (id, order) in &arrived.order {
+        let mut order = order.clone();
+        if plan.in_flight > 1 {
+            order.sort_by_key(|(line, _)| *line);
+        }
+        let is_wrong = |pair: &[(u32, i64)]| pair[0].0 > pair[1].0 || by_time && pair[0].1 >= pair[1].1;
+        if let Some(at) = order.windows(2).position(is_wrong) {
+            let (before, after) = (order[at], order[at + 1]);
             verdict.faults.push(format!(
-                "line {} of w{} generation {} came after line {}",
-                order[at + 1],
-                id.0,
-                id.1,
-                order[at]
+                "out{number}: line {} of w{} generation {} came after line {}, with times {} and {}",
+                after.0, id.writer, id.number, before.0, after.1, before.1
             ));
         }
     }
 }
 
-fn judge_words(told: &Told, settled: bool, arrived: &Arrived, verdict: &mut Verdict) {
-    let mut fault = |found: bool, sentence: String| {
-        if found {
-            verdict.faults.push(sentence);
-        }
+fn judge_texts((number, generations): (usize, &Generations), arrived: &Arrived, verdict: &mut Verdict) {
+    let texts = arrived.foreign.iter().map(|text| text.chars().take(80).collect());
+    let unknown = arrived.counts().filter(|(id, count)| {
+        let generation = generations.get(&id.generation);
+        *count > 0 && generation.is_none_or(|generation| generation.lines.len() <= id.line as usize)
+    });
+    let foreign: Vec<String> = texts.chain(unknown.map(|(id, _)| format!("{id:?}"))).collect();
+    verdict.fault_if(!foreign.is_empty(), || {
+        let first = &foreign[..foreign.len().min(3)];
+        format!("out{number}: nobody wrote {} texts, such as {first:?}", foreign.len())
+    });
+}
+
+fn judge_words((settled, told): (bool, &Told), scenario: &Scenario, verdict: &mut Verdict) {
+    verdict.faults.extend(told.defects.iter().cloned());
+    verdict.fault_if(!told.ended_well, || "it didn't end well after SIGTERM".to_owned());
+    let Some(report) = &told.report else {
+        verdict.faults.push("it doesn't answer".to_owned());
+        return;
     };
-    fault(
-        !settled,
-        format!("{} bytes were still pending at the end", told.pending),
-    );
-    fault(!told.balanced, "its account doesn't balance".to_owned());
-    fault(!told.ended_well, "it didn't end well after SIGTERM".to_owned());
-    let foreign = &arrived.foreign[..arrived.foreign.len().min(3)];
-    fault(!foreign.is_empty(), format!("nobody wrote {foreign:?}"));
-    let refused = ["rejected", "unconfirmed", "tooLarge", "gaveUp"]
-        .into_iter()
-        .filter(|cause| told.dropped[*cause].as_u64().is_some_and(|records| records > 0));
-    for cause in refused {
-        fault(
-            true,
-            format!("it dropped records as {cause}, though none had anything wrong"),
-        );
+    verdict.fault_if(!settled, || {
+        format!("{:?} bytes are still pending", report::pending(report))
+    });
+    verdict.fault_if(!told.unbalanced.is_empty(), || {
+        format!(
+            "its account didn't balance {} times, such as {}",
+            told.unbalanced.len(),
+            told.unbalanced[0]
+        )
+    });
+    let revision = report::revision(report);
+    verdict.fault_if(revision != Some(&told.revision), || {
+        format!("it runs {revision:?}, not {}", told.revision)
+    });
+    let watch = if scenario.limits.forbid_events() {
+        "poll"
+    } else {
+        "inotify"
+    };
+    verdict.fault_if(report["watch"] != watch, || {
+        format!("it says that it watches by {}", report["watch"])
+    });
+    for (number, destination) in report::destinations(report).enumerate() {
+        verdict.fault_if(verdict.missing > 0, || {
+            format!("out{number} says that it dropped {}", destination["droppedRecords"])
+        });
+        for cause in ["rejected", "unconfirmed", "tooLarge", "gaveUp"] {
+            let records = &destination["droppedRecords"][cause];
+            verdict.fault_if(*records != 0, || {
+                format!("out{number}: {records} records were dropped as {cause}, and nothing is wrong with any")
+            });
+        }
     }
 }

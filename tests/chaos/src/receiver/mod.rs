@@ -1,6 +1,8 @@
-//! The destination: an HTTP/1.1 server for JSON lines that keeps how often each line arrived, and misbehaves when told.
+//! The destination: an HTTP/1.1 server that keeps how often each line arrived, and misbehaves when told.
 
-use std::collections::HashMap;
+mod arrived;
+mod body;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,11 +10,14 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::set_socket_linger;
 
-use crate::journal::GenerationId;
-use crate::scenario::Fault;
+use crate::scenario::{Fault, Kind};
+
+pub(crate) use arrived::{Arrived, Request};
 
 /// How often the accepting thread looks whether anything has changed.
 const LOOK: Duration = Duration::from_millis(5);
+/// A client that waited for so long for an answer, on a busy machine, may have given up.
+const SLOW: Duration = Duration::from_millis(1_500);
 
 /// The server.
 #[derive(Debug)]
@@ -21,38 +26,31 @@ pub(crate) struct Receiver {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    kind: Kind,
     fault: Mutex<Option<(Fault, Instant)>>,
     arrived: Mutex<Arrived>,
     ended: Mutex<bool>,
 }
 
-/// What arrived.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Arrived {
-    /// By generation: how often each line came, and in which order they first came.
-    pub(crate) lines: HashMap<GenerationId, Vec<u32>>,
-    pub(crate) first_order: HashMap<GenerationId, Vec<u32>>,
-    /// Requests that were stored and whose answer didn't leave.
-    pub(crate) unanswered: u32,
-    pub(crate) duplicate_bytes: u64,
-    /// Bodies that no writer wrote.
-    pub(crate) foreign: Vec<String>,
-}
-
 impl Receiver {
-    pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
-        let address = listener.local_addr().expect("its address");
-        let shared = Arc::new(Shared::default());
+    /// `address` must be nobody else's, also while nobody listens there.
+    pub(crate) fn start(kind: Kind, address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).expect("an address on loopback of our own");
+        let shared = Arc::new(Shared {
+            kind,
+            fault: Mutex::default(),
+            arrived: Mutex::default(),
+            ended: Mutex::default(),
+        });
         let for_thread = Arc::clone(&shared);
         std::thread::spawn(move || accept(listener, address, &for_thread));
         Self { address, shared }
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}/lines", self.address)
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn misbehave(&self, fault: Fault, time: Duration) {
@@ -84,6 +82,17 @@ impl Shared {
 
     fn is_ended(&self) -> bool {
         *lock(&self.ended)
+    }
+
+    /// Keeps what a request brought. Returns its number.
+    fn store(&self, body: &[u8]) -> usize {
+        let records = body::records(body, self.kind);
+        lock(&self.arrived).store(records)
+    }
+
+    /// The client doesn't know that a request was stored.
+    fn unanswered(&self, request: usize) {
+        lock(&self.arrived).requests[request].answered = false;
     }
 }
 
@@ -121,35 +130,37 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
         let Some(length) = read_head(&mut reader)? else {
             return Ok(());
         };
+        let began = Instant::now();
         if shared.fault() == Some(Fault::ResetInBody) {
             let mut half = vec![0; length / 2];
             reader.read_exact(&mut half)?;
-            set_socket_linger(&writer, Some(Duration::ZERO))?;
-            return Ok(());
+            return reset(&writer);
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         match shared.fault() {
             None | Some(Fault::Refuse | Fault::ResetInBody) => {
-                store(&body, shared);
-                writer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
+                let request = shared.store(&body);
+                let sent = writer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+                if sent.is_err() || began.elapsed() > SLOW {
+                    shared.unanswered(request);
+                }
             }
             Some(Fault::Hang) => {
                 hang(shared);
                 return Ok(());
             }
             Some(Fault::AnswerLost) => {
-                store(&body, shared);
-                lock(&shared.arrived).unanswered += 1;
-                set_socket_linger(&writer, Some(Duration::ZERO))?;
-                return Ok(());
+                let request = shared.store(&body);
+                shared.unanswered(request);
+                return reset(&writer);
             }
             Some(Fault::OneByteASecond) => {
-                store(&body, shared);
-                if drip(&mut writer, shared).is_err() {
-                    // It was too slow for the client, which sends again.
-                    lock(&shared.arrived).unanswered += 1;
-                    return Ok(());
+                let request = shared.store(&body);
+                let sent = drip(&mut writer, shared);
+                // It may have been too slow for the client, which sends again.
+                if sent.is_err() || began.elapsed() > SLOW {
+                    shared.unanswered(request);
                 }
             }
             Some(Fault::TooManyRequests) => {
@@ -163,6 +174,12 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+/// What is dropped now is reset.
+fn reset(stream: &TcpStream) -> io::Result<()> {
+    set_socket_linger(stream, Some(Duration::ZERO))?;
     Ok(())
 }
 
@@ -200,48 +217,6 @@ fn drip(writer: &mut TcpStream, shared: &Shared) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Counts the lines of a body.
-fn store(body: &[u8], shared: &Shared) {
-    let mut arrived = lock(&shared.arrived);
-    for record in body.split(|byte| *byte == b'\n').filter(|record| !record.is_empty()) {
-        let record: serde_json::Value = serde_json::from_slice(record).unwrap_or_default();
-        let text = record["body"].as_str().unwrap_or_default();
-        // At the end of a process an unfinished line is shipped in two parts, both marked; the first tells which it is.
-        let is_rest = record["log.partial"] == true && text.bytes().all(|byte| byte == b'x');
-        if let Some((generation, line)) = parse(text) {
-            arrived.count(generation, line, text.len());
-        } else if !is_rest {
-            arrived.foreign.push(text.chars().take(80).collect());
-        }
-    }
-}
-
-impl Arrived {
-    fn count(&mut self, generation: GenerationId, line: u32, bytes: usize) {
-        let counts = self.lines.entry(generation).or_default();
-        let index = line as usize;
-        if counts.len() <= index {
-            counts.resize(index + 1, 0);
-        }
-        counts[index] += 1;
-        if counts[index] > 1 {
-            self.duplicate_bytes += bytes as u64 + 1;
-        } else {
-            self.first_order.entry(generation).or_default().push(line);
-        }
-    }
-}
-
-/// `w<writer> <generation> <line> <padding>`, whole.
-fn parse(text: &str) -> Option<(GenerationId, u32)> {
-    let mut words = text.strip_prefix('w')?.splitn(4, ' ');
-    let mut number = || words.next()?.parse::<u32>().ok();
-    let (writer, generation, line) = (number()?, number()?, number()?);
-    let padding = words.next()?;
-    let whole = padding.bytes().all(|byte| byte == b'x');
-    whole.then_some(((writer as usize, generation), line))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
