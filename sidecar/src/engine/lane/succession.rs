@@ -49,13 +49,18 @@ impl Lane {
         }
     }
 
-    /// Replaces the link when its time has come. What was under way then is read again.
+    /// Replaces the link when its time has come. What is still under way then is read again.
     pub(crate) fn relink(&mut self, now: Now) {
         let due = |next: &Successor| self.in_flight.is_empty() || now.instant >= next.until;
         if let Some(next) = self.successor.take_if(|next| due(next)) {
             self.limits = Limits::of(&next.destination);
             self.destination = next.destination;
-            self.replace_link(next.link);
+            if self.in_flight.is_empty() {
+                // The new one takes what was gathered. It can't be read again where its file was truncated meanwhile.
+                self.link = next.link;
+            } else {
+                self.replace_link(next.link);
+            }
         }
     }
 

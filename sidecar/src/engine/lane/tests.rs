@@ -41,6 +41,8 @@ enum Step {
     },
     /// Everything under way comes back never.
     Restart,
+    /// Another destination of the name is to take over.
+    Change,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -50,6 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => Just(Step::Pump),
         6 => (0..8_usize, 0..5_usize).prop_map(|(place, drop_every)| Step::Settle { place, drop_every }),
         1 => Just(Step::Restart),
+        1 => Just(Step::Change),
     ]
 }
 
@@ -63,6 +66,9 @@ struct Bench {
     saved: Saved,
     running: Running,
     batches: mpsc::Receiver<Parcel>,
+    /// Of the destination that is to take over.
+    next_batches: Option<mpsc::Receiver<Parcel>>,
+    links: u64,
     under_way: Vec<Parcel>,
     written: u64,
     /// What waits for more leaves, as at the end of the process.
@@ -156,6 +162,8 @@ impl Bench {
             saved,
             running,
             batches,
+            next_batches: None,
+            links: 1,
             under_way: Vec::new(),
             written: 0,
             flush: false,
@@ -187,11 +195,30 @@ impl Bench {
             Step::Pump => self.pump(),
             Step::Settle { place, drop_every } => self.settle(place, drop_every),
             Step::Restart => {
-                let (link, batches) = link(&self.runtime, self.running.lanes[0].id().0 + 1);
+                let (link, batches) = self.link();
                 self.lane().replace_link(link);
                 self.batches = batches;
                 self.under_way.clear();
             }
+            Step::Change => {
+                let (link, batches) = self.link();
+                self.lane().succeed(destination(), link, Now::read());
+                self.next_batches = Some(batches);
+            }
+        }
+    }
+
+    fn link(&mut self) -> (Link, mpsc::Receiver<Parcel>) {
+        self.links += 1;
+        link(&self.runtime, self.links)
+    }
+
+    /// As the engine does before each turn of a lane.
+    fn relink(&mut self) {
+        let before = self.lane().id();
+        self.lane().relink(Now::read());
+        if self.lane().id() != before {
+            self.batches = self.next_batches.take().unwrap();
         }
     }
 
@@ -224,6 +251,7 @@ impl Bench {
     }
 
     fn pump(&mut self) {
+        self.relink();
         let mut ledger = Ledger::new(Budget::new(None, 1), vec![(vec![0], 0)]);
         let now = self.now();
         let mut turn = Turn::new((&mut self.files, &mut self.saved, now), &mut ledger);
@@ -319,4 +347,23 @@ fn a_file_that_shrank_in_the_middle_of_a_line_since_it_was_looked_at_is_looked_a
     let mut turn = Turn::new((&mut bench.files, &mut bench.saved, Now::read()), &mut ledger);
     bench.running.pump(0, &mut turn);
     assert_eq!(turn.rechecks, [(bench.file, Recheck::Short)]);
+}
+
+#[test]
+fn a_destination_that_takes_over_gets_what_was_gathered_of_a_truncated_file() {
+    let mut bench = Bench::new();
+    let in_flight = Limits::of(&destination()).in_flight;
+    for _ in 0..=in_flight {
+        bench.apply(Step::Write { lines: 2, length: 80 });
+        bench.pump();
+    }
+    assert_eq!(bench.under_way.len(), in_flight, "the last lines wait for their turn");
+    bench.apply(Step::Truncate);
+    bench.apply(Step::Change);
+    (0..in_flight).for_each(|_| bench.settle(0, 0));
+    bench.pump();
+    bench.settle(0, 0);
+    bench.check();
+    let counters = bench.lane().flows[&SourceId(1)].account.counters;
+    assert_eq!(counters.acknowledged.bytes, bench.written);
 }
