@@ -134,9 +134,14 @@ impl Lane {
             let Some(cursor) = cursor.filter(|cursor| cursor.is_quiet() && cursor.follows_hole()) else {
                 continue;
             };
-            let Some(to) = end_of_hole(file, cursor.read) else {
+            let Some(end) = end_of_hole(file, cursor.read) else {
                 continue;
             };
+            // What isn't known of the file's size yet isn't discovered.
+            let to = end.min(file.size);
+            if to <= cursor.read {
+                continue;
+            }
             if let Some(flow) = self.flows.get_mut(&cursor.source) {
                 flow.account.withdraw(to - cursor.read);
             }
