@@ -62,10 +62,10 @@ fn reloads(sidecar: &Sidecar) -> Option<(u64, u64)> {
 fn variant(workspace: &Workspace, kept: &Value, number: u64) -> Value {
     let mut kept = kept.clone();
     kept["revision"] = format!("kept-{number}").into();
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         kept["sources"][0]["exclude"] = json!([format!("/var/log/none-{number}")]);
     }
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         let mut other = kept["sources"][0].clone();
         other["name"] = "other".into();
         other["paths"] = json!(["/var/log/nothing"]);
@@ -76,7 +76,7 @@ fn variant(workspace: &Workspace, kept: &Value, number: u64) -> Value {
         let other = json!({"name": "out", "stdout": {}});
         pipelines.insert(0, workspace.pipeline("other", &other));
     }
-    let level = if number % 7 == 0 { "Debug" } else { "Info" };
+    let level = if number.is_multiple_of(7) { "Debug" } else { "Info" };
     json!({"version": 1, "sidecar": {"logLevel": level}, "pipelines": pipelines})
 }
 
@@ -149,7 +149,7 @@ fn fifty_changes_of_a_destination_lose_nothing_and_repeat_no_more_than_what_was_
         destination["batch"] = json!({"maxBytes": WINDOW, "maxDelay": "20ms"});
         // Another address each time, and now and then another form of request as well.
         destination["http"]["headers"] = json!({"X-Change": number.to_string()});
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             destination["compression"] = "None".into();
         }
         destination
