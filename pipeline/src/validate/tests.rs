@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::config;
+use crate::support;
 
 fn errors(yaml: &str) -> Vec<String> {
     let loaded = config::load(&format!("pipelines: [{yaml}]")).unwrap();

@@ -67,16 +67,19 @@ fn a_plain_container_waits_until_the_application_closes_its_files() {
         .create(true)
         .open(workspace.log("a.log"))
         .unwrap();
-    log.write_all(numbered(0).as_bytes()).unwrap();
-    lines_out(&workspace, 1);
+    // With the second line it is certain that somebody has the file open; the first may be found together with it.
+    for number in 0..2 {
+        log.write_all(numbered(number).as_bytes()).unwrap();
+        lines_out(&workspace, usize::try_from(number + 1).unwrap());
+    }
     let asked = ask_to_end(&sidecar);
     // A pause that is longer than a container without open files would wait.
     until("a long pause", || {
         assert!(sidecar.get("/livez").is_some(), "it has ended though the file is open");
         (asked.elapsed() > Duration::from_secs(3)).then_some(())
     });
-    log.write_all(numbered(1).as_bytes()).unwrap();
-    lines_out(&workspace, 2);
+    log.write_all(numbered(2).as_bytes()).unwrap();
+    lines_out(&workspace, 3);
     drop(log);
     let closed = Instant::now();
     assert_eq!(sidecar.wait().code(), Some(0));

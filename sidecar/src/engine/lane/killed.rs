@@ -280,7 +280,7 @@ impl World {
         let known = files.get_mut(id).unwrap();
         let (before, facts) = (known.size, Facts::of(known.fd.as_ref().unwrap()).unwrap());
         match known.observe(&facts, self.now) {
-            Seen::Same => {}
+            Seen::Same | Seen::Touched => {}
             Seen::Grew { by } => lane.grew(id, by),
             Seen::Replaced => lane.began_anew(id, files.get(id).unwrap(), (before, self.now)),
         }
