@@ -50,7 +50,8 @@ pub(super) fn hash_at(file: &File, offset: u64, length: u32) -> Option<Hashed> {
 /// The offset of the first byte that isn't part of a hole at `offset`, as a writer without `O_APPEND` leaves it after a
 /// truncate.
 ///
-/// A file system may have given blocks to a part of the hole, so zeros at its end belong to it, too.
+/// A file system may have given blocks to a part of the hole, so zeros at its end belong to it, too. A single zero is no
+/// hole: so begins text in UTF-16BE.
 pub(super) fn end_of_hole(file: &File, offset: u64) -> Option<u64> {
     let fd = file.fd.as_ref()?;
     let mut byte = [0xff];
@@ -63,7 +64,7 @@ pub(super) fn end_of_hole(file: &File, offset: u64) -> Option<u64> {
     while at - data < MOST_ZEROS {
         let got = rustix::io::pread(fd, &mut bytes, at).ok().filter(|got| *got > 0)?;
         match bytes[..got].iter().position(|byte| *byte != 0) {
-            Some(zeros) => return Some(at + zeros as u64),
+            Some(zeros) => return Some(at + zeros as u64).filter(|end| end - offset > 1),
             None => at += got as u64,
         }
     }
@@ -108,7 +109,8 @@ mod tests {
                 file.write_all(b"line\n").unwrap();
             })
         };
-        assert_eq!((at(1), at(70_000), at(3 << 20)), (Some(1), Some(70_000), Some(3 << 20)));
+        assert_eq!((at(2), at(70_000), at(3 << 20)), (Some(2), Some(70_000), Some(3 << 20)));
+        assert_eq!(at(1), None, "perhaps the first half of a character");
         assert_eq!(at(0), None);
         let written = file(|file| {
             file.write_all(&[vec![0; 300_000], b"line\n".to_vec()].concat())
