@@ -32,6 +32,15 @@ fn package(source: Source) -> Option<&'static str> {
     }
 }
 
+/// Ways of compressing that levels above the fastest ones take; nothing here asks for them.
+const SLOW_WAYS: [&str; 7] = ["DFAST", "GREEDY", "LAZY", "LAZY2", "BTLAZY2", "BTOPT", "BTULTRA"];
+
+/// What Zstandard's own sources offer to leave parts of it out.
+fn zstd_flags() -> String {
+    let flags = SLOW_WAYS.map(|way| format!("-DZSTD_EXCLUDE_{way}_BLOCK_COMPRESSOR"));
+    flags.join(" ")
+}
+
 /// Without `--target` the flags would hold for procedural macros and build scripts too, and a static procedural macro
 /// can't be loaded. Given on the command line, they leave the cache of ordinary builds as it is.
 fn static_build(triple: &str, packages: &[&str]) -> Command {
@@ -41,6 +50,7 @@ fn static_build(triple: &str, packages: &[&str]) -> Command {
         "--config",
         &format!("target.{triple}.rustflags=[\"-C\",\"target-feature=+crt-static\"]"),
     ]);
+    cargo.env("CFLAGS", zstd_flags());
     cargo.args(packages.iter().flat_map(|package| ["--package", package]));
     // These would win over the flags above.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
