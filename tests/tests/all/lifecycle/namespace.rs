@@ -16,7 +16,7 @@ fn a_namespace_goes_with_deployments_and_log_shippings_in_every_state() {
     let namespace = &life.shop.namespace;
     let named = |name: &str| LOG_SHIPPING.replace("name: logs", &format!("name: {name}"));
     namespace.apply(&named("nothing").replace("app: server", "app: nobody"));
-    namespace.apply(&named("invalid").replace("access.log]", "access.log], encoding: latin1"));
+    namespace.apply(&named("invalid").replace("access.log]", "access.log], encoding: klingon"));
     namespace.apply(&named("preview").replace("spec:", "spec:\n  mode: Preview"));
     for (name, change) in [
         ("out", "metadata:\n  annotations: {logshipping.dev/inject: 'false'}"),

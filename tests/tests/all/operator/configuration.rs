@@ -92,7 +92,7 @@ fn a_bad_specification_never_replaces_a_good_configuration() {
     let revision = text(&shop.namespace.get("logshipping", "logs").unwrap()["status"]["revision"]);
     shop.namespace.apply(&LOG_SHIPPING.replace(
         "paths: [/var/log/access.log]",
-        "paths: [/var/log/access.log], encoding: latin1",
+        "paths: [/var/log/access.log], encoding: klingon",
     ));
     let message = shop.await_condition("Accepted", "False InvalidSpec: spec.sources[0].encoding: ");
     assert!(message.ends_with("The last good configuration runs on"), "{message}");

@@ -94,7 +94,7 @@ fn one_that_cannot_be_used_does_not_disturb_another() {
         found.starts_with("True Healthy")
     });
     shop.namespace
-        .apply(&second.replace("name: audit, paths", "name: audit, encoding: latin1, paths"));
+        .apply(&second.replace("name: audit, paths", "name: audit, encoding: klingon, paths"));
     wait::until_is("the second one is refused", PATIENCE, audit, |found| {
         found.starts_with("False InvalidSpec")
     });
