@@ -164,7 +164,7 @@ impl Engine {
             self.due.sweep = now.instant + every;
             self.sweep(now);
             self.bound_held(now);
-            self.reclaimer.stir();
+            self.reclaimer.stir(0);
         }
         if self.watcher.must_poll() {
             // Also where that turned out since the last walk.

@@ -32,8 +32,10 @@ use super::reclaim::{LEAST_FILE, Obstacle};
 use super::running::Running;
 use crate::positions::RecordId;
 
-/// Positions are synced each time, so not too often.
+/// Positions are synced each time, so not too often,
 const EVERY: Duration = Duration::from_millis(250);
+/// but before a fast writer has filled a small volume meanwhile.
+const AT_LEAST_EVERY: u64 = 8 << 20;
 /// What failed is tried again then: somebody may have changed the file's mode.
 const AGAIN: Duration = Duration::from_secs(30);
 /// Files that are open for writing at once.
@@ -43,8 +45,8 @@ const GRIPS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Reclaimer {
     looked_at: Instant,
-    /// Something was settled since.
-    is_stirred: bool,
+    /// Something was settled since: so many bytes, if it is known.
+    stirred: Option<u64>,
     /// Opened for writing, the latest last.
     grips: Vec<(FileId, OwnedFd)>,
     /// What was given back so far, by pipeline.
@@ -71,20 +73,26 @@ impl Reclaimer {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             looked_at: now,
-            is_stirred: false,
+            stirred: None,
             grips: Vec::new(),
             bytes: BTreeMap::new(),
         }
     }
 
-    /// There may be something to give back.
-    pub(super) fn stir(&mut self) {
-        self.is_stirred = true;
+    /// There may be something to give back: so many bytes were settled since the last time.
+    pub(super) fn stir(&mut self, settled: u64) {
+        self.stirred = Some(self.stirred.unwrap_or(0) + settled);
     }
 
     /// When to look.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.is_stirred.then_some(self.looked_at + EVERY)
+        let settled = self.stirred?;
+        let pause = if settled < AT_LEAST_EVERY {
+            EVERY
+        } else {
+            Duration::ZERO
+        };
+        Some(self.looked_at + pause)
     }
 
     /// Lets go of what isn't read any more: a deleted file takes room as long as anybody has it open.
@@ -114,7 +122,7 @@ impl Engine {
         if !is_due || self.draining.is_some() {
             return;
         }
-        (self.reclaimer.is_stirred, self.reclaimer.looked_at) = (false, now.instant);
+        (self.reclaimer.stirred, self.reclaimer.looked_at) = (None, now.instant);
         self.reclaimer.loosen(&self.files);
         for piece in self.pieces(now.instant) {
             if self.is_on_disk(&piece, now) {
@@ -235,7 +243,7 @@ impl Engine {
     }
 }
 
-fn asks(running: &Running) -> bool {
+pub(super) fn asks(running: &Running) -> bool {
     running.pipeline.reclaim == Reclaim::AfterDelivery
 }
 

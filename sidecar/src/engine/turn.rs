@@ -11,7 +11,7 @@ use super::clock::Now;
 use super::drain::{Drain, Step};
 use super::files::FileId;
 use super::lane::{Lane, Pace, Recheck, Remember, Turn};
-use super::{CONFIG_LOOK, Draining, Engine};
+use super::{CONFIG_LOOK, Draining, Engine, punch};
 
 /// The longest wait; every deadline that matters is nearer.
 const IDLE: Duration = Duration::from_secs(5);
@@ -32,14 +32,17 @@ impl Engine {
             // A batch of a lane that was replaced comes too late: its bytes are read again.
             for running in &mut self.running {
                 if let Some(lane) = running.lanes.iter_mut().find(|lane| lane.id() == id) {
+                    let bytes = settled.batch.source_bytes();
                     let buffers = lane.settle(settled, &self.files, saved, now);
                     running.keep(buffers);
+                    if punch::asks(running) {
+                        self.reclaimer.stir(bytes);
+                    }
                     break;
                 }
             }
         }
         if any {
-            self.reclaimer.stir();
             self.publish_soon(now);
         }
     }

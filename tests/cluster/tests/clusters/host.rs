@@ -1,9 +1,9 @@
 //! What a cluster must leave as it was: a picture of the host, to be compared with a later one.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::{fs, io};
 
 use super::Error;
 
@@ -77,10 +77,12 @@ fn firewall() -> Result<String, Box<dyn Error>> {
 fn control_groups(folder: &Path, facts: &mut BTreeSet<String>) -> Result<(), Box<dyn Error>> {
     for hierarchy in fs::read_dir(folder)?.flatten().filter(|entry| entry.path().is_dir()) {
         facts.insert(format!("cgroup {}", hierarchy.path().display()));
-        for group in fs::read_dir(hierarchy.path())?
-            .flatten()
-            .filter(|entry| entry.path().is_dir())
-        {
+        // In the unified hierarchy this is a group, and may be gone by now.
+        let groups = match fs::read_dir(hierarchy.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            groups => groups?,
+        };
+        for group in groups.flatten().filter(|entry| entry.path().is_dir()) {
             facts.insert(format!("cgroup {}", group.path().display()));
         }
     }
