@@ -27,22 +27,26 @@ use pipeline::transform::Severity;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Origin {
     /// Name of the source in its pipeline.
-    pub source: String,
+    pub source: Arc<str>,
     /// The file as the application names it: `log.file.path`.
     pub path: String,
-    /// Its last component: `log.file.name`.
-    pub name: String,
-    /// Resource attributes of the configuration, the pod and the source, merged and sorted by name.
-    pub resource: Vec<(String, String)>,
+    /// Resource attributes of the configuration, the pod and the source, merged and sorted by name; shared by all files of
+    /// the source.
+    pub resource: Arc<[(String, String)]>,
     /// 128-bit identity of the file: birth time, inode and hash of its head. Stable over renames and restarts.
     pub identity: u128,
 }
 
 impl Origin {
+    /// The last component of the path: `log.file.name`.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
     /// How long all names and values are together, with what stands between them in JSON.
     pub(crate) fn size(&self) -> usize {
         let resource = self.resource.iter().map(|(name, value)| name.len() + value.len() + 6);
-        self.path.len() + self.name.len() + resource.sum::<usize>()
+        self.path.len() + self.name().len() + resource.sum::<usize>()
     }
 }
 

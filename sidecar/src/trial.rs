@@ -112,9 +112,8 @@ fn origin(config: &Loaded, source: &pipeline::Source, path: &str) -> Origin {
     let resource: BTreeMap<_, _> = config.resource.iter().chain(&source.resource).collect();
     let resource = resource.into_iter().map(|(name, value)| (name.clone(), value.clone()));
     Origin {
-        source: source.name.clone(),
+        source: source.name.as_str().into(),
         path: path.to_owned(),
-        name: path.rsplit('/').next().unwrap_or(path).to_owned(),
         resource: resource.collect(),
         identity: 0,
     }

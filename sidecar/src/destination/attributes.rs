@@ -22,7 +22,7 @@ pub(super) const SERVICE_NAME: &str = "service.name";
 pub(crate) fn of_file<'a>(origin: &'a Origin, field: &str) -> Option<&'a str> {
     let value = match field {
         FILE_PATH => Some(origin.path.as_str()),
-        FILE_NAME => Some(origin.name.as_str()),
+        FILE_NAME => Some(origin.name()),
         _ => origin
             .resource
             .iter()

@@ -88,7 +88,7 @@ fn file_names(origin: &Origin) -> Vec<&str> {
 /// The members that all records of a file share, and the end of the line.
 fn file_members(origin: &Origin) -> Vec<u8> {
     let mut out = Vec::new();
-    let own = [(FILE_PATH, origin.path.as_str()), (FILE_NAME, origin.name.as_str())];
+    let own = [(FILE_PATH, origin.path.as_str()), (FILE_NAME, origin.name())];
     let resource = origin
         .resource
         .iter()

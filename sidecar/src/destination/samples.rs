@@ -6,13 +6,13 @@ use crate::batch::{Batch, Clock, FileRange, Marks, Origin, Record};
 
 pub(crate) fn origin(name: &str) -> Arc<Origin> {
     Arc::new(Origin {
-        source: "access".to_owned(),
+        source: "access".into(),
         path: format!("/var/log/{name}"),
-        name: name.to_owned(),
-        resource: vec![
+        resource: [
             ("k8s.pod.name".to_owned(), "server-0".to_owned()),
             ("service.name".to_owned(), "server".to_owned()),
-        ],
+        ]
+        .into(),
         identity: 7,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pipeline::report::State;
 
@@ -17,6 +17,10 @@ use super::{Engine, GATHER, POLL, RESCAN, SWEEP};
 
 /// The two halves of a rename are in the queue together, or nearly.
 const RENAME_WITHIN: Duration = Duration::from_secs(1);
+/// Where there are very many files, walks are so many times rarer than they take: those that something waits for,
+const HASTE: u32 = 4;
+/// and those that only make sure.
+const LEISURE: u32 = 400;
 /// A deleted or moved file whose writer is silent for so long is let go, once it is delivered.
 pub(super) const LET_GO_AFTER: Duration = Duration::from_secs(10);
 
@@ -53,7 +57,7 @@ impl Engine {
             if self.config_watch == Some(watch) {
                 self.config_watch = None;
             }
-            self.names.retain(|(known, _), _| *known != watch);
+            self.names.forget_directory(watch);
             self.owed.retain(|(known, _), _| *known != watch);
             self.due.rescan = now.instant;
         }
@@ -68,10 +72,10 @@ impl Engine {
             self.due.config = now.instant;
         }
         let name = (change.directory, change.name);
-        let known = self.names.get(&name).copied();
+        let known = self.names.get(name.0, &name.1);
         match (change.what, known) {
             (What::Modified | What::Closed, Some(id)) => {
-                if self.files.get(id).is_some_and(|file| file.fd.is_none()) {
+                if self.files.get(id).is_some_and(|file| file.fd().is_none()) {
                     self.look_at_name(&name, now);
                 }
                 self.dirty.insert(id);
@@ -119,7 +123,7 @@ impl Engine {
 
     /// A name of ours is gone.
     fn leaves(&mut self, name: &Name, known: Option<FileId>) -> Option<Mover> {
-        self.names.remove(name);
+        self.names.remove(name.0, &name.1);
         let owed = self.owed.remove(name);
         let path = owed.or_else(|| {
             let id = known?;
@@ -146,7 +150,7 @@ impl Engine {
     }
 
     fn renamed(&mut self, id: FileId, name: &Name) {
-        self.names.insert(name.clone(), id);
+        self.names.insert(name.0, &name.1, id);
         self.dirty.insert(id);
         for source in self.running.iter_mut().flat_map(|running| &mut running.sources) {
             let place = source.walk.place(name.0, &name.1);
@@ -168,24 +172,17 @@ impl Engine {
         }
         if self.watcher.must_poll() {
             // Also where that turned out since the last walk.
-            self.due.rescan = self.due.rescan.min(now.instant + POLL);
+            let pause = POLL.max(self.walk_took * HASTE);
+            self.due.rescan = self.due.rescan.min(now.instant + pause);
         }
         if now.instant >= self.due.rescan {
-            self.due.rescan = now.instant + if self.watcher.must_poll() { POLL } else { RESCAN };
-            self.scan_all(now);
-            self.forget_closed(now);
-            // Before a configuration has claimed its positions, none can be told to be of no use.
-            if let (Some(saved), State::Running) = (&mut self.saved, self.state) {
-                let lanes = self.running.iter().flat_map(|running| &running.lanes);
-                let named = lanes
-                    .flat_map(|lane| lane.flows.values())
-                    .map(|flow| flow.key)
-                    .collect();
-                let gone = saved.expire(&named, now);
-                for lane in self.running.iter_mut().flat_map(|running| &mut running.lanes) {
-                    lane.lost_sight(&gone, saved, now);
-                }
-            }
+            let (began, usual) = (Instant::now(), now.instant + RESCAN);
+            self.due.rescan = usual;
+            self.walk_everything(now);
+            self.walk_took = began.elapsed();
+            // A file that found no descriptor asks for another walk soon.
+            let cost = if self.due.rescan < usual { HASTE } else { LEISURE };
+            self.due.rescan = self.due.rescan.max(now.instant + self.walk_took * cost);
         }
         self.look_at_suspects(now);
         for id in std::mem::take(&mut self.dirty) {
@@ -193,11 +190,29 @@ impl Engine {
         }
     }
 
+    /// And forgets what is no longer there.
+    fn walk_everything(&mut self, now: Now) {
+        self.scan_all(now);
+        self.forget_closed(now);
+        // Before a configuration has claimed its positions, none can be told to be of no use.
+        if let (Some(saved), State::Running) = (&mut self.saved, self.state) {
+            let lanes = self.running.iter().flat_map(|running| &running.lanes);
+            let named = lanes
+                .flat_map(|lane| lane.flows.values())
+                .map(|flow| flow.key)
+                .collect();
+            let gone = saved.expire(&named, now);
+            for lane in self.running.iter_mut().flat_map(|running| &mut running.lanes) {
+                lane.lost_sight(&gone, saved, now);
+            }
+        }
+    }
+
     fn look_at_file(&mut self, id: FileId, now: Now) {
         let Some(file) = self.files.get_mut(id) else {
             return;
         };
-        let Some(fd) = &file.fd else {
+        let Some(fd) = file.fd() else {
             return;
         };
         let before = file.size;
@@ -285,7 +300,8 @@ impl Engine {
     fn sweep(&mut self, now: Now) {
         let mut delivered = Vec::new();
         self.files.note_short_beginnings();
-        for id in self.files.open_or_failed() {
+        let open: Vec<FileId> = self.files.opened().map(|(id, _)| id).collect();
+        for id in open {
             self.dirty.remove(&id);
             self.look_at_file(id, now);
             let Some(file) = self.files.get(id) else {
@@ -310,27 +326,22 @@ impl Engine {
     /// Forgets those delivered files that no name leads to any more.
     fn let_go_of_gone(&mut self, delivered: &mut Vec<(Duration, FileId)>, now: Now) {
         let silent = delivered.iter().filter(|(since, _)| *since >= LET_GO_AFTER);
-        let mut gone: HashSet<FileId> = silent.map(|(_, id)| *id).collect();
-        let is_deleted = |id| self.files.get(id).is_some_and(|file| file.deleted);
-        let is_named = |id| gone.contains(&id) && !is_deleted(id);
-        // Without events, names aren't known well enough to conclude anything from their absence.
-        let named: Vec<FileId> = if self.watcher.must_poll() {
-            gone.iter().copied().filter(|id| !is_deleted(*id)).collect()
-        } else {
-            self.names.values().copied().filter(|id| is_named(*id)).collect()
-        };
-        for id in named {
-            gone.remove(&id);
-        }
+        let gone: HashSet<FileId> = silent.map(|(_, id)| *id).filter(|id| self.is_gone(*id)).collect();
         delivered.retain(|(_, id)| !gone.contains(id));
         for id in gone {
             self.forget(id, now);
         }
     }
 
+    fn is_gone(&self, id: FileId) -> bool {
+        // Without events, names aren't known well enough to conclude anything from their absence.
+        let has_name = self.watcher.must_poll() || self.names.lead_to(id);
+        !has_name || self.files.get(id).is_some_and(|file| file.deleted)
+    }
+
     /// The same for closed files, now and then.
     fn forget_closed(&mut self, now: Now) {
-        let closed = self.files.iter().filter(|(_, file)| file.fd.is_none());
+        let closed = self.files.iter().filter(|(_, file)| file.fd().is_none());
         let mut closed: Vec<_> = closed.map(|(id, file)| (now.instant - file.grew_at, id)).collect();
         self.let_go_of_gone(&mut closed, now);
     }
@@ -360,9 +371,7 @@ impl Engine {
     }
 
     pub(super) fn close(&mut self, id: FileId) {
-        if let Some(file) = self.files.get_mut(id) {
-            file.fd = None;
-        }
+        self.files.close(id);
         self.lanes_mut().for_each(|lane| lane.rest(id));
     }
 
@@ -373,7 +382,7 @@ impl Engine {
                 running.detach_all(id, Fate::Withdrawn, (&self.files, &mut *saved, now));
             }
         }
-        self.names.retain(|_, named| *named != id);
+        self.names.forget_file(id);
         self.files.remove(id);
     }
 

@@ -19,7 +19,7 @@ const MOST_ZEROS: u64 = 16 << 20;
 
 /// Whether the bytes before the cursor are those that were read.
 pub(super) fn is_continued(cursor: &Cursor, file: &File) -> Result<bool, Errno> {
-    let Some(fd) = &file.fd else { return Ok(true) };
+    let Some(fd) = file.fd() else { return Ok(true) };
     let recent = cursor.recent();
     if recent.is_empty() {
         return Ok(has_tail(cursor, file));
@@ -43,7 +43,7 @@ fn has_tail(cursor: &Cursor, file: &File) -> bool {
 /// The hash of a part of the file; none where it isn't there.
 pub(super) fn hash_at(file: &File, offset: u64, length: u32) -> Option<Hashed> {
     let mut bytes = vec![0; length as usize];
-    let got = rustix::io::pread(file.fd.as_ref()?, &mut bytes, offset).ok()?;
+    let got = rustix::io::pread(file.fd()?, &mut bytes, offset).ok()?;
     (got == bytes.len()).then(|| Hashed::of(&bytes))
 }
 
@@ -53,7 +53,7 @@ pub(super) fn hash_at(file: &File, offset: u64, length: u32) -> Option<Hashed> {
 /// A file system may have given blocks to a part of the hole, so zeros at its end belong to it, too. A single zero is no
 /// hole: so begins text in UTF-16BE.
 pub(super) fn end_of_hole(file: &File, offset: u64) -> Option<u64> {
-    let fd = file.fd.as_ref()?;
+    let fd = file.fd()?;
     let mut byte = [0xff];
     if rustix::io::pread(fd, &mut byte, offset) != Ok(1) || byte != [0] {
         return None;
@@ -74,10 +74,7 @@ pub(super) fn end_of_hole(file: &File, offset: u64) -> Option<u64> {
 /// The hole that begins at `offset`, if there is text after it.
 pub(super) fn hole_at(file: &File, offset: u64) -> Option<Range<u64>> {
     // A file without holes takes at least as much room as it is long.
-    let fd = file
-        .fd
-        .as_ref()
-        .filter(|_| offset < file.size && file.allocated < file.size)?;
+    let fd = file.fd().filter(|_| offset < file.size && file.allocated < file.size)?;
     let start = rustix::fs::seek(fd, SeekFrom::Hole(offset)).ok()?;
     let end = end_of_hole(file, offset).filter(|_| start == offset)?;
     Some(offset..end)

@@ -199,6 +199,7 @@ impl Cursor {
     /// Gives the memory back; the next position's tail covers only what is read from now on.
     pub(crate) fn rest(&mut self) {
         self.recent = Vec::new();
+        self.window.rest();
     }
 
     /// What is under way comes back never: read it again.

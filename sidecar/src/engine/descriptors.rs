@@ -36,10 +36,7 @@ impl Engine {
     /// Whether one more file may be opened.
     pub(super) fn has_descriptor(&mut self) -> bool {
         let most = self.options.descriptors.saturating_sub(RESERVED).max(LEAST);
-        if self.files.len() < most {
-            return true;
-        }
-        let open = self.files.iter().filter(|(_, file)| file.fd.is_some()).count();
+        let open = self.files.count_open();
         if open < most {
             return true;
         }
@@ -55,8 +52,7 @@ impl Engine {
 
     /// Closes delivered files, the quietest first; returns how many.
     fn close_delivered(&mut self, wanted: usize) -> usize {
-        let open = self.files.iter().filter(|(_, file)| file.fd.is_some());
-        let delivered = open.filter(|(id, file)| self.is_settled(*id, file.size));
+        let delivered = self.files.opened().filter(|(id, file)| self.is_settled(*id, file.size));
         let mut delivered: Vec<_> = delivered.map(|(id, file)| (file.grew_at, id)).collect();
         delivered.sort_unstable();
         let closed: Vec<FileId> = delivered.into_iter().take(wanted).map(|(_, id)| id).collect();

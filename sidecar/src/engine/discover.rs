@@ -15,7 +15,7 @@ use crate::reading::watcher::WatchId;
 use super::Engine;
 use super::clock::Now;
 use super::content::hole_at;
-use super::files::FileId;
+use super::files::{File, FileId};
 use super::head::HEAD;
 use super::reclaim::{HEAD_KEPT, Reclaimed};
 use super::source::{Tail, Walked, identity};
@@ -130,7 +130,7 @@ impl Engine {
         caution: Caution,
         now: Now,
     ) {
-        if self.is_known(entry) || compressed::is_named_so(&entry.name) {
+        if self.is_known(at, entry) || compressed::is_named_so(&entry.name) {
             return;
         }
         if !self.has_descriptor() {
@@ -165,19 +165,27 @@ impl Engine {
         self.adopt(at, entry, opened, caution, now);
     }
 
-    /// Nothing new: the name means what it meant, and the file is open.
-    fn is_known(&self, entry: &Entry) -> bool {
+    /// Nothing new: the name means what it meant, and the file is open, or as it was when it was closed.
+    fn is_known(&self, at: At, entry: &Entry) -> bool {
         let Some(watch) = entry.watch else {
             return false;
         };
-        let id = self.names.get(&(watch, entry.name.clone()));
-        let file = id.and_then(|id| self.files.get(*id));
+        let id = self.names.get(watch, &entry.name);
+        let file = id.and_then(|id| self.files.get(id));
         entry.inode != 0
-            && file.is_some_and(|file| file.fd.is_some() && file.key.inode == entry.inode)
+            && file.is_some_and(|file| file.key.inode == entry.inode && self.needs_no_look(at, entry, file))
             && self.running.iter().flat_map(|running| &running.sources).all(|source| {
-                let follows = id.is_some_and(|id| source.tails.contains_key(id));
+                let follows = id.is_some_and(|id| source.tails.contains_key(&id));
                 follows || !entry.is_match
             })
+    }
+
+    /// Of tens of thousands of files most are closed, and opening each at every walk would be most of what they cost. Names
+    /// are resolved here without confinement: what is at their end is compared, and nothing else.
+    fn needs_no_look(&self, at: At, entry: &Entry, file: &File) -> bool {
+        let volumes = &self.running[at.running].sources[at.source].walk.volumes;
+        let facts = || volumes.get(entry.volume)?.glance(&entry.resolved);
+        file.fd().is_some() || facts().is_some_and(|facts| file.is_as(&facts))
     }
 
     /// Makes an open file one of the source's.
@@ -205,7 +213,7 @@ impl Engine {
             id
         };
         if let Some(watch) = entry.watch {
-            self.names.insert((watch, entry.name.clone()), id);
+            self.names.insert(watch, &entry.name, id);
         }
         let ground = if entry.is_match {
             Ground::Matches
@@ -229,11 +237,9 @@ impl Engine {
 
     /// A file that was closed has news.
     fn reopen(&mut self, id: FileId, fd: std::os::fd::OwnedFd, facts: &Facts) {
-        if let Some(file) = self.files.get_mut(id)
-            && file.fd.is_none()
-            && file.size != facts.size
-        {
-            file.fd = Some(fd);
+        let has_news = |file: &File| file.fd().is_none() && file.size != facts.size;
+        if self.files.get(id).is_some_and(has_news) {
+            self.files.open(id, fd);
             self.dirty.insert(id);
         }
     }

@@ -1,6 +1,6 @@
 //! The files that are tailed, whichever sources and destinations they serve: one descriptor each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
@@ -16,11 +16,18 @@ use super::reclaim::Reclaimed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct FileId(u64);
 
+#[cfg(test)]
+impl FileId {
+    pub(crate) const fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// One tailed file.
 #[derive(Debug)]
 pub(crate) struct File {
     pub(crate) key: FileKey,
-    pub(crate) fd: Option<OwnedFd>,
+    fd: Option<OwnedFd>,
     /// As it was last seen.
     pub(crate) size: u64,
     pub(crate) allocated: u64,
@@ -81,6 +88,16 @@ impl File {
         }
     }
 
+    /// None while it is closed: it is delivered, or nobody wants it any more.
+    pub(crate) const fn fd(&self) -> Option<&OwnedFd> {
+        self.fd.as_ref()
+    }
+
+    /// It is the same file, and was neither written to nor cut since it was last seen.
+    pub(crate) fn is_as(&self, facts: &Facts) -> bool {
+        (self.key, self.size, self.modified) == (facts.id, facts.size, facts.modified)
+    }
+
     /// Takes over what the kernel says now.
     pub(crate) fn observe(&mut self, facts: &Facts, now: Now) -> Seen {
         (self.allocated, self.deleted) = (facts.allocated, facts.links == 0);
@@ -124,7 +141,10 @@ impl File {
 /// All tailed files.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
-    by_id: HashMap<FileId, File>,
+    /// Boxed, since a table of tens of thousands has as many free places again.
+    by_id: HashMap<FileId, Box<File>>,
+    /// Those that have a descriptor, which of many are few.
+    open: BTreeSet<FileId>,
     by_key: HashMap<FileKey, FileId>,
     beginnings: Beginnings,
     next: u64,
@@ -139,7 +159,9 @@ impl Files {
     pub(crate) fn insert(&mut self, fd: OwnedFd, facts: &Facts, head: Vec<u8>, now: Now) -> FileId {
         let id = FileId(self.next);
         self.next += 1;
-        self.by_id.insert(id, File::new(fd, facts, Head::of(head), now));
+        self.by_id
+            .insert(id, Box::new(File::new(fd, facts, Head::of(head), now)));
+        self.open.insert(id);
         self.by_key.insert(facts.id, id);
         self.note_beginning(id);
         id
@@ -174,14 +196,30 @@ impl Files {
     }
 
     pub(crate) fn get(&self, id: FileId) -> Option<&File> {
-        self.by_id.get(&id)
+        self.by_id.get(&id).map(Box::as_ref)
     }
 
     pub(crate) fn get_mut(&mut self, id: FileId) -> Option<&mut File> {
-        self.by_id.get_mut(&id)
+        self.by_id.get_mut(&id).map(Box::as_mut)
+    }
+
+    /// A file that was closed has a descriptor again.
+    pub(crate) fn open(&mut self, id: FileId, fd: OwnedFd) {
+        if let Some(file) = self.by_id.get_mut(&id) {
+            file.fd = Some(fd);
+            self.open.insert(id);
+        }
+    }
+
+    pub(crate) fn close(&mut self, id: FileId) {
+        self.open.remove(&id);
+        if let Some(file) = self.by_id.get_mut(&id) {
+            file.fd = None;
+        }
     }
 
     pub(crate) fn remove(&mut self, id: FileId) {
+        self.open.remove(&id);
         if let Some(file) = self.by_id.remove(&id) {
             // The inode may have been given to another file meanwhile.
             if self.by_key.get(&file.key) == Some(&id) {
@@ -192,15 +230,16 @@ impl Files {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (FileId, &File)> {
-        self.by_id.iter().map(|(id, file)| (*id, file))
+        self.by_id.iter().map(|(id, file)| (*id, file.as_ref()))
     }
 
-    /// Those that can have news without an event.
-    pub(crate) fn open_or_failed(&self) -> Vec<FileId> {
-        let looked_at = self
-            .iter()
-            .filter(|(_, file)| file.fd.is_some() || file.error.is_some());
-        looked_at.map(|(id, _)| id).collect()
+    /// Those with a descriptor: only they can have news without an event.
+    pub(crate) fn opened(&self) -> impl Iterator<Item = (FileId, &File)> {
+        self.open.iter().filter_map(|id| Some((*id, self.get(*id)?)))
+    }
+
+    pub(crate) fn count_open(&self) -> usize {
+        self.open.len()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -9,7 +9,7 @@ use super::running::Running;
 
 impl Engine {
     pub(super) fn held_deleted_bytes(&self) -> u64 {
-        let held = self.files.iter().filter(|(_, file)| file.deleted && file.fd.is_some());
+        let held = self.files.opened().filter(|(_, file)| file.deleted);
         let held = held.filter(|(id, file)| !self.is_settled(*id, file.size));
         held.map(|(_, file)| file.allocated).sum()
     }
@@ -42,10 +42,8 @@ impl Engine {
         for id in let_go {
             let mut sources = self.running.iter().flat_map(|running| &running.sources);
             // What is read of it may still be under way, but needs no descriptor.
-            if !sources.any(|source| source.tails.contains_key(&id))
-                && let Some(file) = self.files.get_mut(id)
-            {
-                file.fd = None;
+            if !sources.any(|source| source.tails.contains_key(&id)) {
+                self.files.close(id);
             }
         }
     }
@@ -54,7 +52,7 @@ impl Engine {
 impl Running {
     /// Deleted files that the pipeline hasn't delivered.
     fn held<'a>(&'a self, files: &'a Files) -> impl Iterator<Item = (FileId, &'a File)> + 'a {
-        files.iter().filter(|(id, file)| {
+        files.opened().filter(|(id, file)| {
             let is_ours = self.sources.iter().any(|source| source.tails.contains_key(id));
             file.deleted && is_ours && !self.lanes.iter().all(|lane| lane.is_settled(*id, file.size))
         })

@@ -28,6 +28,7 @@ mod lane;
 mod lockstep;
 mod mailbox;
 mod marks;
+mod names;
 mod open_batch;
 mod owed;
 mod own;
@@ -64,6 +65,7 @@ use crate::reading::watcher::{WatchId, Watcher};
 use changes::Mover;
 use clock::Now;
 use files::{FileId, Files};
+use names::Names;
 use punch::Reclaimer;
 use running::Running;
 use saved::Saved;
@@ -131,7 +133,7 @@ pub(crate) struct Engine {
     next_source: u32,
     files: Files,
     /// What the watched names mean.
-    names: HashMap<(WatchId, OsString), FileId>,
+    names: Names,
     /// What is on its way from one name to another, by the rename's cookie.
     moved: HashMap<u32, (Mover, Instant)>,
     /// Names under which a file of ours stands that wasn't opened yet, and the path it matched as.
@@ -143,6 +145,8 @@ pub(crate) struct Engine {
     reclaimer: Reclaimer,
     draining: Option<Draining>,
     due: Due,
+    /// The last time.
+    walk_took: Duration,
 }
 
 /// When the next thing of each kind is to be done.
@@ -205,7 +209,7 @@ impl Engine {
             running: Vec::new(),
             next_source: 0,
             files: Files::default(),
-            names: HashMap::new(),
+            names: Names::default(),
             moved: HashMap::new(),
             owed: HashMap::new(),
             dirty: BTreeSet::new(),
@@ -221,6 +225,7 @@ impl Engine {
                 publish: now,
                 publish_earliest: now,
             },
+            walk_took: Duration::ZERO,
         }
     }
 

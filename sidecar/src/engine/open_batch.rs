@@ -426,7 +426,7 @@ fn append(text: &mut Vec<u8>, file: &File, offset: u64, wanted: usize) -> Result
     let from = text.len();
     text.reserve_exact(wanted + 1);
     text.resize(from + wanted, 0);
-    let outcome = match &file.fd {
+    let outcome = match file.fd() {
         Some(fd) => rustix::io::retry_on_intr(|| rustix::io::pread(fd, &mut text[from..], offset)),
         None => Err(Errno::BADF),
     };

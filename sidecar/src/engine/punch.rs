@@ -98,7 +98,7 @@ impl Reclaimer {
     /// Lets go of what isn't read any more: a deleted file takes room as long as anybody has it open.
     fn loosen(&mut self, files: &Files) {
         self.grips
-            .retain(|(id, _)| files.get(*id).is_some_and(|file| file.fd.is_some()));
+            .retain(|(id, _)| files.get(*id).is_some_and(|file| file.fd().is_some()));
     }
 
     fn grip(&mut self, id: FileId, fd: &OwnedFd) -> Result<BorrowedFd<'_>, Errno> {
@@ -146,7 +146,7 @@ impl Engine {
         let ids: BTreeSet<_> = sources.flat_map(|source| source.tails.keys().copied()).collect();
         let large = ids.into_iter().filter_map(|id| {
             let file = self.files.get(id)?;
-            (file.fd.is_some() && file.size >= LEAST_FILE && !file.reclaimed.is_left_alone()).then_some((id, file))
+            (file.fd().is_some() && file.size >= LEAST_FILE && !file.reclaimed.is_left_alone()).then_some((id, file))
         });
         large
             .filter_map(|(id, file)| {
@@ -191,7 +191,7 @@ impl Engine {
         let Some(file) = self.files.get_mut(piece.file) else {
             return;
         };
-        let Some(fd) = &file.fd else { return };
+        let Some(fd) = file.fd() else { return };
         let grip = self.reclaimer.grip(piece.file, fd);
         match grip.and_then(|grip| punch(file, grip, piece)) {
             Ok(Punched::Done) => {
@@ -275,11 +275,7 @@ fn is_as_read(file: &File, slowest: &Position) -> bool {
 }
 
 fn obstacle(file: &File, errno: Errno) -> Obstacle {
-    let owner = file
-        .fd
-        .as_ref()
-        .and_then(|fd| Facts::of(fd).ok())
-        .map(|facts| facts.owner);
+    let owner = file.fd().and_then(|fd| Facts::of(fd).ok()).map(|facts| facts.owner);
     match (errno, owner) {
         (Errno::ROFS, _) => Obstacle::ReadOnly,
         (Errno::ACCESS | Errno::PERM, Some(owner)) => Obstacle::Denied(owner),

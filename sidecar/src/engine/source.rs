@@ -25,6 +25,7 @@ pub(crate) struct SourceId(pub(crate) u32);
 pub(crate) struct Source {
     pub(crate) id: SourceId,
     pub(crate) config: pipeline::Source,
+    name: Arc<str>,
     /// What its files are in, unless they say otherwise.
     pub(crate) charset: Charset,
     /// Of its pipeline.
@@ -34,7 +35,7 @@ pub(crate) struct Source {
     /// None where each line is a record.
     pub(crate) grouping: Option<Arc<Grouping>>,
     /// Attributes of every record, sorted by name.
-    pub(crate) resource: Vec<(String, String)>,
+    pub(crate) resource: Arc<[(String, String)]>,
     pub(crate) walk: Walk,
     pub(crate) tails: HashMap<FileId, Tail>,
     pub(crate) unreadable: BTreeMap<String, Refusal>,
@@ -100,7 +101,7 @@ impl Source {
         id: SourceId,
         config: pipeline::Source,
         transforms: &[Transform],
-        resource: Vec<(String, String)>,
+        resource: Arc<[(String, String)]>,
     ) -> Result<Self, SourceError> {
         Ok(Self {
             id,
@@ -109,6 +110,7 @@ impl Source {
                 .ok_or_else(|| SourceError::Encoding(config.encoding.clone()))?,
             program: Program::new(&config, transforms)?.map(Arc::new),
             grouping: Grouping::new(&config)?.map(Arc::new),
+            name: config.name.as_str().into(),
             config,
             transforms: transforms.to_vec(),
             resource,
@@ -132,10 +134,9 @@ impl Source {
                 left.push(*id);
             }
             tail.origin = Arc::new(Origin {
-                resource: self.resource.clone(),
-                source: tail.origin.source.clone(),
+                resource: Arc::clone(&self.resource),
+                source: Arc::clone(&tail.origin.source),
                 path: tail.origin.path.clone(),
-                name: tail.origin.name.clone(),
                 identity: tail.origin.identity,
             });
         }
@@ -145,10 +146,9 @@ impl Source {
     /// What records of a file say about where they come from.
     pub(crate) fn origin(&self, path: &str, identity: u128) -> Arc<Origin> {
         Arc::new(Origin {
-            source: self.config.name.clone(),
+            source: Arc::clone(&self.name),
             path: path.to_owned(),
-            name: path.rsplit('/').next().unwrap_or(path).to_owned(),
-            resource: self.resource.clone(),
+            resource: Arc::clone(&self.resource),
             identity,
         })
     }

@@ -45,7 +45,7 @@ pub(super) fn read_head(fd: impl AsFd, length: usize) -> Vec<u8> {
 pub(super) fn find(lane: &Lane, source: &Source, (file, files): (&File, &Files), saved: &mut Saved) -> Option<Start> {
     let flow = lane.flows.get(&source.id)?;
     let hash = |offset, length| hash_at(file, offset, length);
-    let head = file.fd.as_ref().map_or_else(Vec::new, |fd| read_head(fd, HEAD));
+    let head = file.fd().map_or_else(Vec::new, |fd| read_head(fd, HEAD));
     let candidate = Candidate {
         key: file.key,
         size: file.size,

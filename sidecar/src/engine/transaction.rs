@@ -72,7 +72,7 @@ impl Engine {
     ) -> Result<Vec<Option<Source>>, String> {
         let mut sources = Vec::new();
         for (at, config) in pipeline.sources.iter().enumerate() {
-            let resource = merge([resource, &self.options.resource, &config.resource]);
+            let resource: Arc<[_]> = merge([resource, &self.options.resource, &config.resource]).into();
             let known = known.map(|index| &self.running[index].sources);
             let known = known.and_then(|sources| sources.iter().find(|source| source.config.name == config.name));
             if known.is_some_and(|known| {

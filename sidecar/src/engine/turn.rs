@@ -128,7 +128,7 @@ impl Engine {
                 };
                 let before = file.size;
                 // What is known of its size may be the former content's.
-                if let Some(Ok(facts)) = file.fd.as_ref().map(Facts::of) {
+                if let Some(Ok(facts)) = file.fd().map(Facts::of) {
                     (file.size, file.allocated) = (facts.size, facts.allocated);
                 }
                 file.begin_anew(now);

@@ -59,6 +59,13 @@ impl<P, O> Window<P, O> {
         self.entries.clear();
     }
 
+    /// Gives the memory back that an empty one has.
+    pub(crate) fn rest(&mut self) {
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -17,6 +17,13 @@ use rustix::io::Errno;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct WatchId(i32);
 
+#[cfg(test)]
+impl WatchId {
+    pub(crate) const fn numbered(number: i32) -> Self {
+        Self(number)
+    }
+}
+
 /// Something happened to a name in a watched directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Change {

@@ -49,10 +49,9 @@ mod tests {
         let (mut files, mut now) = (Files::default(), Now::read());
         let id = files.insert(disk.into(), &facts, Vec::new(), now);
         let origin = Origin {
-            source: String::new(),
+            source: "".into(),
             path: String::new(),
-            name: String::new(),
-            resource: Vec::new(),
+            resource: [].into(),
             identity: 0,
         };
         let mut cursor = Cursor::new(SourceId(1), id, 0, Arc::new(origin), Position::default());

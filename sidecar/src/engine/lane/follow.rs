@@ -63,7 +63,7 @@ impl Lane {
         self.next_cursor += 1;
         cursor.content = cursor.content.or(|| self.new_content(&cursor, id));
         self.by_file.insert((cursor.source, cursor.file), id);
-        self.cursors.insert(id, cursor);
+        self.cursors.insert(id, Box::new(cursor));
         self.enqueue(id);
         id
     }

@@ -149,7 +149,7 @@ impl World {
     fn start(&mut self) {
         let config = serde_json::json!({"name": "s", "paths": ["/var/log/*.log"]});
         let config = serde_json::from_value(config).unwrap();
-        let mut source = Source::new(SourceId(1), config, &self.transforms, Vec::new()).unwrap();
+        let mut source = Source::new(SourceId(1), config, &self.transforms, [].into()).unwrap();
         let (link, batches) = link(&self.runtime, 1);
         let store = Store::open(&self.dir.path().join("state")).unwrap();
         assert_eq!(store.torn(), 0);
@@ -278,7 +278,7 @@ impl World {
         let lane = &mut running.lanes[0];
         let id = ids[file];
         let known = files.get_mut(id).unwrap();
-        let (before, facts) = (known.size, Facts::of(known.fd.as_ref().unwrap()).unwrap());
+        let (before, facts) = (known.size, Facts::of(known.fd().unwrap()).unwrap());
         match known.observe(&facts, self.now) {
             Seen::Same | Seen::Touched => {}
             Seen::Grew { by } => lane.grew(id, by),
@@ -374,7 +374,7 @@ impl World {
             };
             end - cursor.settled.offset
         };
-        let unsettled: u64 = lane.cursors.values().map(unsettled).sum();
+        let unsettled: u64 = lane.cursors.values().map(|cursor| unsettled(cursor)).sum();
         let formers: u64 = lane.formers.iter().map(|former| former.unread).sum();
         assert_eq!(account.pending(), unsettled + formers);
     }

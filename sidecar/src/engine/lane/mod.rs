@@ -158,7 +158,8 @@ pub(crate) struct Lane {
     limits: Limits,
     link: Link,
     successor: Option<Successor>,
-    cursors: HashMap<CursorId, Cursor>,
+    /// Boxed, since a table of tens of thousands has as many free places again.
+    cursors: HashMap<CursorId, Box<Cursor>>,
     by_file: HashMap<(SourceId, FileId), CursorId>,
     /// Cursors with something to read, in turn.
     queue: VecDeque<CursorId>,

@@ -129,7 +129,7 @@ impl Bench {
             SourceId(1),
             serde_json::from_value(config).unwrap(),
             transforms,
-            Vec::new(),
+            [].into(),
         )
         .unwrap();
         let fd = StdFile::open(&path).unwrap();
@@ -232,7 +232,7 @@ impl Bench {
     /// As the engine looks at a file.
     fn look(&mut self) {
         let file = self.files.get_mut(self.file).unwrap();
-        let (before, facts) = (file.size, Facts::of(file.fd.as_ref().unwrap()).unwrap());
+        let (before, facts) = (file.size, Facts::of(file.fd().unwrap()).unwrap());
         match file.observe(&facts, Now::read()) {
             Seen::Same | Seen::Touched => {}
             Seen::Grew { by } => self.running.lanes[0].grew(self.file, by),

@@ -88,7 +88,7 @@ impl Team {
         let config = serde_json::json!({"name": "s", "paths": ["/var/log/*.log"]});
         let transforms: Vec<pipeline::Transform> = serde_json::from_value(transforms.clone()).unwrap();
         let config = serde_json::from_value(config).unwrap();
-        let mut source = Source::new(SourceId(1), config, &transforms, Vec::new()).unwrap();
+        let mut source = Source::new(SourceId(1), config, &transforms, [].into()).unwrap();
         let now = Now::read();
         let (mut files, mut ids) = (Files::default(), Vec::new());
         for index in 0..FILES {
@@ -187,7 +187,7 @@ impl Team {
     fn look(&mut self, index: usize) {
         let id = self.ids[index];
         let file = self.files.get_mut(id).unwrap();
-        let (before, facts) = (file.size, Facts::of(file.fd.as_ref().unwrap()).unwrap());
+        let (before, facts) = (file.size, Facts::of(file.fd().unwrap()).unwrap());
         match file.observe(&facts, Now::read()) {
             Seen::Same | Seen::Touched => {}
             Seen::Grew { by } => self.running.lanes.iter_mut().for_each(|lane| lane.grew(id, by)),
