@@ -137,22 +137,14 @@ impl Cluster {
     }
 }
 
-/// Everything known about a Deployment; none when it doesn't exist or is of no concern.
-///
-/// Asks the API server only where the index can't know: whether somebody else has a ConfigMap of our name, which is
-/// not watched because it lacks our label.
-pub(crate) async fn observe(client: &Client, cluster: &Cluster, target: &TargetKey) -> kube::Result<Option<Observed>> {
-    let Some(mut observed) = snapshot(&cluster.index(), target) else {
-        return Ok(None);
-    };
-    if observed.config_map.is_none() {
-        let api: Api<ConfigMap> = Api::namespaced(client.clone(), &target.namespace);
-        observed.config_map = api.get_opt(&names::config_map(&target.name)).await?;
-    }
-    Ok(Some(observed))
+/// Asks the API server for what the index can't know: a ConfigMap of our name that is somebody else's is not watched, since
+/// it lacks our label.
+pub(crate) async fn find_config_map(client: &Client, target: &TargetKey) -> kube::Result<Option<ConfigMap>> {
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), &target.namespace);
+    api.get_opt(&names::config_map(&target.name)).await
 }
 
-/// The same from what is known already: a ConfigMap that isn't ours is not.
+/// Everything known about a Deployment; none when it doesn't exist or is of no concern.
 pub(crate) fn snapshot(index: &Index, target: &TargetKey) -> Option<Observed> {
     let deployment = index.deployment(target).filter(|_| index.concerns(target))?;
     let live = index

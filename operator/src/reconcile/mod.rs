@@ -14,10 +14,10 @@ use crate::apply::{ApplyError, Writes, Written, apply};
 use crate::contest::{self, Contests};
 use crate::finalize;
 use crate::metrics::{Controller, Metrics};
-use crate::observe::{Cluster, Learnt, ShippingEntry, ShippingKey, TargetKey, observe};
+use crate::observe::{Cluster, Learnt, ShippingEntry, ShippingKey, TargetKey, find_config_map, snapshot};
 use crate::observed::Observed;
 use crate::pens::Pens;
-use crate::plan::{self, Finding, Plan, TargetState, plan};
+use crate::plan::{self, ConfigMapWrite, Finding, Plan, TargetState, plan};
 use crate::queue::{Next, random};
 use crate::settings::Switch;
 use crate::tell::Teller;
@@ -54,6 +54,15 @@ pub(crate) struct Reconciler {
 /// Outcome for the metrics, and when to look again.
 type Done = (&'static str, Next);
 
+/// How a ConfigMap of our name that is somebody else's is found before anything is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Search {
+    /// The API server refuses to create a second one: no request more for the many where there is none.
+    Create,
+    /// By asking for it.
+    Get,
+}
+
 /// A plan that was not carried out.
 struct Failure {
     error: ApplyError,
@@ -84,35 +93,46 @@ impl Reconciler {
 
     /// Observes again at once what has changed meanwhile, and only then leaves it to the backoff.
     async fn work_on(&self, target: &TargetKey) -> Done {
+        let is_new = self.cluster.index().state(target).is_none();
+        let mut search = if is_new { Search::Create } else { Search::Get };
         let mut tries = 1;
         loop {
-            let failure = match self.attempt(target).await {
+            let failure = match self.attempt(target, search).await {
                 Ok(done) => return done,
                 Err(failure) => failure,
             };
             self.failed(&failure.error);
             let again = failure.error.is_stale() && tries < TRIES;
-            if !(again && self.look_again(target).await) {
+            let was_taken = std::mem::replace(&mut search, Search::Get) == Search::Create;
+            if !(again && (self.look_again(target).await || was_taken)) {
                 return self.give_up(target, failure);
             }
             tries += 1;
         }
     }
 
-    async fn attempt(&self, target: &TargetKey) -> Result<Done, Box<Failure>> {
-        match observe(&self.client, &self.cluster, target).await {
-            // On the heap: it is large.
-            Ok(Some(observed)) => Box::pin(self.carry_out(target, observed)).await,
-            Ok(None) => {
-                self.cluster.change(|index| index.set_state(target, None));
-                self.contests().forget(target);
-                Ok(("ok", Next::Wait))
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the target could not be observed");
-                Ok(("unavailable", Next::Retry))
+    async fn attempt(&self, target: &TargetKey, search: Search) -> Result<Done, Box<Failure>> {
+        let Some(mut observed) = snapshot(&self.cluster.index(), target) else {
+            self.cluster.change(|index| index.set_state(target, None));
+            self.contests().forget(target);
+            return Ok(("ok", Next::Wait));
+        };
+        let mut made = plan(&observed, &self.settings);
+        let will_tell = search == Search::Create && matches!(made.config_map, Some(ConfigMapWrite::Create(_)));
+        if observed.config_map.is_none() && !will_tell {
+            observed.config_map = match find_config_map(&self.client, target).await {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::warn!(%error, "the target could not be observed");
+                    return Ok(("unavailable", Next::Retry));
+                }
+            };
+            if observed.config_map.is_some() {
+                made = plan(&observed, &self.settings);
             }
         }
+        // On the heap: it is large.
+        Box::pin(self.carry_out(target, observed, made)).await
     }
 
     /// Takes in what the watch will deliver later. Whether that is news.
@@ -124,8 +144,7 @@ impl Reconciler {
         }
     }
 
-    async fn carry_out(&self, target: &TargetKey, observed: Observed) -> Result<Done, Box<Failure>> {
-        let mut plan = plan(&observed, &self.settings);
+    async fn carry_out(&self, target: &TargetKey, observed: Observed, mut plan: Plan) -> Result<Done, Box<Failure>> {
         let pause = self.give_way(target, &observed.deployment, &mut plan).await;
         let Plan {
             config_map,

@@ -1,7 +1,7 @@
 //! Which of the tailed files begin alike. Asked for every new file, which may be a copy of a known one, so it mustn't cost
 //! a look at all of them. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use super::files::FileId;
 use super::head::LEAST_HEAD;
@@ -9,7 +9,7 @@ use super::head::LEAST_HEAD;
 /// The files by their first [`LEAST_HEAD`] bytes.
 #[derive(Debug, Default)]
 pub(super) struct Beginnings {
-    by_hash: HashMap<u64, Vec<FileId>>,
+    by_hash: BTreeSet<(u64, FileId)>,
     /// Those of which less was known when they were noted last: they may begin like any other.
     short: BTreeSet<FileId>,
 }
@@ -30,7 +30,7 @@ impl Beginnings {
         if *noted != now {
             self.remove(id, *noted);
             match now {
-                Noted::Under(hash) => self.by_hash.entry(hash).or_default().push(id),
+                Noted::Under(hash) => _ = self.by_hash.insert((hash, id)),
                 _ => _ = self.short.insert(id),
             }
             *noted = now;
@@ -41,21 +41,18 @@ impl Beginnings {
         match noted {
             Noted::Nowhere => {}
             Noted::AsShort => _ = self.short.remove(&id),
-            Noted::Under(hash) => {
-                if let Some(list) = self.by_hash.get_mut(&hash) {
-                    list.retain(|known| *known != id);
-                    if list.is_empty() {
-                        self.by_hash.remove(&hash);
-                    }
-                }
-            }
+            Noted::Under(hash) => _ = self.by_hash.remove(&(hash, id)),
         }
     }
 
     /// Files that may begin like this; `None` where too little is known to leave any out.
     pub(super) fn like(&self, start: &[u8]) -> Option<impl Iterator<Item = FileId>> {
-        let same = self.by_hash.get(&key(start)?).map_or(&[][..], Vec::as_slice);
-        Some(same.iter().chain(&self.short).copied())
+        let hash = key(start)?;
+        let same = self
+            .by_hash
+            .range((hash, FileId::FIRST)..)
+            .map_while(move |(known, id)| (*known == hash).then_some(*id));
+        Some(same.chain(self.short.iter().copied()))
     }
 
     /// Files that may have become longer than they were noted.

@@ -130,7 +130,7 @@ impl Engine {
         caution: Caution,
         now: Now,
     ) {
-        if self.is_known(at, entry) || compressed::is_named_so(&entry.name) {
+        if self.is_known(at, entry) || compressed::is_named_so(entry.name()) {
             return;
         }
         if !self.has_descriptor() {
@@ -170,7 +170,7 @@ impl Engine {
         let Some(watch) = entry.watch else {
             return false;
         };
-        let id = self.names.get(watch, &entry.name);
+        let id = self.names.get(watch, entry.name());
         let file = id.and_then(|id| self.files.get(id));
         entry.inode != 0
             && file.is_some_and(|file| file.key.inode == entry.inode && self.needs_no_look(at, entry, file))
@@ -213,7 +213,7 @@ impl Engine {
             id
         };
         if let Some(watch) = entry.watch {
-            self.names.insert(watch, &entry.name, id);
+            self.names.insert(watch, entry.name(), id);
         }
         let ground = if entry.is_match {
             Ground::Matches
@@ -309,7 +309,6 @@ impl Engine {
             found = true;
             let entry = Entry {
                 path: path.to_owned(),
-                name: name.clone(),
                 volume,
                 resolved,
                 watch: Some(*watch),

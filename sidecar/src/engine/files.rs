@@ -16,6 +16,10 @@ use super::reclaim::Reclaimed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct FileId(u64);
 
+impl FileId {
+    pub(crate) const FIRST: Self = Self(0);
+}
+
 #[cfg(test)]
 impl FileId {
     pub(crate) const fn numbered(number: u64) -> Self {

@@ -52,9 +52,10 @@ impl Engine {
 impl Running {
     /// Deleted files that the pipeline hasn't delivered.
     fn held<'a>(&'a self, files: &'a Files) -> impl Iterator<Item = (FileId, &'a File)> + 'a {
-        files.opened().filter(|(id, file)| {
+        let deleted = files.opened().filter(|(_, file)| file.deleted);
+        deleted.filter(|(id, file)| {
             let is_ours = self.sources.iter().any(|source| source.tails.contains_key(id));
-            file.deleted && is_ours && !self.lanes.iter().all(|lane| lane.is_settled(*id, file.size))
+            is_ours && !self.lanes.iter().all(|lane| lane.is_settled(*id, file.size))
         })
     }
 }

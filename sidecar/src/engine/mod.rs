@@ -46,6 +46,7 @@ mod stretches;
 mod suspects;
 mod transaction;
 mod turn;
+mod unclaimed;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

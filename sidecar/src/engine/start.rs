@@ -14,8 +14,9 @@ use super::files::{File, Files};
 use super::head::{HEAD, LEAST_HEAD};
 use super::lane::Lane;
 use super::marks::Marks;
-use super::saved::{Candidate, Saved};
+use super::saved::Saved;
 use super::source::{Source, SourceId};
+use super::unclaimed::Candidate;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Start {

@@ -43,7 +43,6 @@ struct Directory {
 pub(crate) struct Entry {
     /// As the application names it.
     pub(crate) path: String,
-    pub(crate) name: OsString,
     pub(crate) volume: usize,
     /// Below the volume.
     pub(crate) resolved: PathBuf,
@@ -51,6 +50,12 @@ pub(crate) struct Entry {
     /// From the listing; 0 when the directory wasn't listed.
     pub(crate) inode: u64,
     pub(crate) is_match: bool,
+}
+
+impl Entry {
+    pub(crate) fn name(&self) -> &OsStr {
+        self.resolved.file_name().unwrap_or_default()
+    }
 }
 
 /// What a walk found.
@@ -215,9 +220,9 @@ impl Walk {
             }
         }
         visit.relative = opened.resolved;
-        for listed in self.names(&visit.positions, &opened.fd) {
+        self.for_each_name(&visit.positions, &opened.fd, |listed| {
             self.judge(&visit, watch, listed, findings, queue);
-        }
+        });
         let directory = Directory {
             volume: visit.volume,
             resolved: visit.relative,
@@ -227,26 +232,25 @@ impl Walk {
     }
 
     /// The names worth judging in a directory.
-    fn names(&self, positions: &Positions, directory: &OwnedFd) -> Vec<(OsString, FileType, u64)> {
+    fn for_each_name(
+        &self,
+        positions: &Positions,
+        directory: &OwnedFd,
+        mut judge: impl FnMut((OsString, FileType, u64)),
+    ) {
         // Where files can be, all names are wanted: one may be the rest of a file that was rotated away while nobody read.
         let only_directories = !self.patterns.can_match_in(positions);
         if let Some(names) = self.patterns.literals(positions).filter(|_| only_directories) {
-            return names
-                .into_iter()
-                .map(|name| (name.into(), FileType::Unknown, 0))
-                .collect();
+            let names = names.into_iter().map(|name| (name.into(), FileType::Unknown, 0));
+            return names.for_each(judge);
         }
-        let Ok(listing) = rustix::fs::Dir::read_from(directory) else {
-            return Vec::new();
-        };
-        listing
-            .flatten()
-            .map(|entry| {
-                let name = OsStr::from_bytes(entry.file_name().to_bytes()).to_owned();
-                (name, entry.file_type(), entry.ino())
-            })
-            .filter(|(name, ..)| name != "." && name != "..")
-            .collect()
+        let listing = rustix::fs::Dir::read_from(directory).into_iter().flatten();
+        for entry in listing.flatten() {
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name != "." && name != ".." {
+                judge((name.to_owned(), entry.file_type(), entry.ino()));
+            }
+        }
     }
 
     fn judge(
@@ -284,7 +288,6 @@ impl Walk {
         if kind != FileType::Directory {
             findings.entries.push(Entry {
                 path,
-                name,
                 volume: parent.volume,
                 resolved,
                 watch,

@@ -33,6 +33,18 @@ fn message(workspace: &Workspace) -> Value {
     serde_json::from_str(&fs::read_to_string(workspace.path("termination")).unwrap()).unwrap_or_default()
 }
 
+/// A sidecar that ends together with its application, and may take so long for it.
+fn plain_container(drain_timeout: &str) -> (Workspace, Sidecar) {
+    let mut workspace = Workspace::new();
+    configure(
+        &mut workspace,
+        &json!({"placement": "Container", "drainTimeout": drain_timeout}),
+        &stdout(),
+    );
+    let sidecar = start(&workspace);
+    (workspace, sidecar)
+}
+
 #[test]
 fn a_native_sidecar_reads_on_as_long_as_files_grow() {
     let mut workspace = Workspace::new();
@@ -55,13 +67,7 @@ fn a_native_sidecar_reads_on_as_long_as_files_grow() {
 
 #[test]
 fn a_plain_container_waits_until_the_application_closes_its_files() {
-    let mut workspace = Workspace::new();
-    configure(
-        &mut workspace,
-        &json!({"placement": "Container", "drainTimeout": "60s"}),
-        &stdout(),
-    );
-    let sidecar = start(&workspace);
+    let (workspace, sidecar) = plain_container("60s");
     let mut log = OpenOptions::new()
         .append(true)
         .create(true)
@@ -97,13 +103,7 @@ fn a_plain_container_waits_until_the_application_closes_its_files() {
 
 #[test]
 fn a_plain_container_does_not_wait_for_files_that_are_closed_after_each_line() {
-    let mut workspace = Workspace::new();
-    configure(
-        &mut workspace,
-        &json!({"placement": "Container", "drainTimeout": "60s"}),
-        &stdout(),
-    );
-    let sidecar = start(&workspace);
+    let (workspace, sidecar) = plain_container("60s");
     let mut total = 0;
     let mut append = || {
         workspace.append("a.log", &numbered(total));
@@ -123,13 +123,7 @@ fn a_plain_container_does_not_wait_for_files_that_are_closed_after_each_line() {
 
 #[test]
 fn a_plain_container_gives_up_on_a_file_that_stays_open_two_seconds_before_the_end() {
-    let mut workspace = Workspace::new();
-    configure(
-        &mut workspace,
-        &json!({"placement": "Container", "drainTimeout": "5s"}),
-        &stdout(),
-    );
-    let sidecar = start(&workspace);
+    let (workspace, sidecar) = plain_container("5s");
     let mut log = OpenOptions::new()
         .append(true)
         .create(true)

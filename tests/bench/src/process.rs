@@ -45,6 +45,13 @@ impl Process {
         Ok(kill_process(Pid::from_child(&self.child), Signal::TERM)?)
     }
 
+    /// Ends it without a warning, as a node that fails does.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Waits for its end; none where it takes longer.
     pub fn wait(&mut self, patience: Duration) -> Result<Option<ExitStatus>> {
         let until = Instant::now() + patience;

@@ -56,7 +56,7 @@ impl Bench {
         let reconfiguration = self.reconfiguration()?;
         let latencies = self.latencies()?;
         let statuses = self.statuses()?;
-        let peak = self.operator.peak()?;
+        let peak = self.operator.process.peak()?;
         Ok(Figures {
             injection,
             idle,
@@ -79,7 +79,7 @@ impl Bench {
         let requests = self.collect("every Deployment is patched", |requests| {
             requests.iter().filter(|request| is_patch(request)).count() >= size.deployments as usize
         })?;
-        let patching = self.operator.cpu()?;
+        let patching = self.operator.process.cpu()?;
         say("every Deployment is patched; waiting for the rollouts");
         self.fleet.await_rollouts()?;
         let rollout_requests = self.until_quiet()?;
@@ -91,22 +91,22 @@ impl Bench {
             requests: count(&requests),
             rollout: self.operator.cpu_since(patching)?,
             rollout_requests: count(&rollout_requests),
-            peak: self.operator.peak()?,
+            peak: self.operator.process.peak()?,
         })
     }
 
     fn idle(&mut self) -> Result<Idle> {
         say("all is quiet; looking on for a minute");
-        let (began, cpu) = (Instant::now(), self.operator.cpu()?);
+        let (began, cpu) = (Instant::now(), self.operator.process.cpu()?);
         while began.elapsed() < IDLE {
-            self.operator.must_live()?;
+            self.operator.process.must_live()?;
             thread::sleep(LOOK);
         }
         Ok(Idle {
             lasted: began.elapsed(),
             cpu: self.operator.cpu_since(cpu)?,
             requests: count(&self.asked.read()?),
-            memory: self.operator.memory()?,
+            memory: self.operator.process.memory()?,
         })
     }
 
@@ -114,7 +114,7 @@ impl Bench {
         say("changing the configuration of every Deployment");
         let size = self.fleet.size();
         let mut owner = self.fleet.follow(OWNER)?;
-        let cpu = self.operator.cpu()?;
+        let cpu = self.operator.process.cpu()?;
         self.fleet.reconfigure(0..size.shippings, "http://other.logging:3100")?;
         let is_nudge = |request: &Request| request.is("patch", "pods") && request.has_succeeded();
         let mut requests = self.collect("every pod is nudged", |requests| {
@@ -177,7 +177,7 @@ impl Bench {
 
     fn restart(mut self) -> Result<Restart> {
         say("starting the operator anew");
-        self.operator.kill()?;
+        self.operator.process.kill()?;
         self.asked.read()?;
         let began = Instant::now();
         self.operator = Operator::start(&self.program, &self.kubeconfig)?;
@@ -186,9 +186,9 @@ impl Bench {
         let requests = self.until_quiet()?;
         Ok(Restart {
             ready_after,
-            cpu: self.operator.cpu()?,
+            cpu: self.operator.process.cpu()?,
             requests: count(&requests),
-            peak: self.operator.peak()?,
+            peak: self.operator.process.peak()?,
         })
     }
 
@@ -196,7 +196,7 @@ impl Bench {
     fn collect(&mut self, what: &str, is_enough: impl Fn(&[Request]) -> bool) -> Result<Vec<Request>> {
         let (began, mut requests) = (Instant::now(), Vec::new());
         while !is_enough(&requests) {
-            self.operator.must_live()?;
+            self.operator.process.must_live()?;
             ensure!(began.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
             thread::sleep(LOOK);
             requests.append(&mut self.asked.read()?);
@@ -208,7 +208,7 @@ impl Bench {
     fn until_quiet(&mut self) -> Result<Vec<Request>> {
         let (began, mut last, mut requests) = (Instant::now(), Instant::now(), Vec::new());
         while last.elapsed() < QUIET {
-            self.operator.must_live()?;
+            self.operator.process.must_live()?;
             ensure!(
                 began.elapsed() < PATIENCE,
                 "the operator writes for {PATIENCE:?} already"
