@@ -13,7 +13,7 @@ use super::clock::Now;
 use super::descriptors::superfluous;
 use super::files::{FileId, Seen};
 use super::lane::{Fate, Turn};
-use super::{Engine, GATHER, POLL, RESCAN, SWEEP};
+use super::{Engine, GATHER, POLL, QUIET_SWEEP, RESCAN, SWEEP};
 
 /// The two halves of a rename are in the queue together, or nearly.
 const RENAME_WITHIN: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ impl Engine {
         if changes.overflow {
             tracing::warn!("the kernel dropped events, everything is looked at");
             self.due.rescan = now.instant;
-            self.due.sweep = now.instant;
+            (self.due.sweep, self.due.quiet) = (now.instant, now.instant);
             self.due.config = now.instant;
         }
         if changes.list.is_empty() && changes.lost.is_empty() {
@@ -230,6 +230,7 @@ impl Engine {
             seen = Seen::Replaced;
         }
         if seen != Seen::Same {
+            self.files.stir(id);
             self.publish_soon(now);
         }
         match seen {
@@ -295,13 +296,26 @@ impl Engine {
         }
     }
 
-    /// Looks at every open file, tries failed ones again, and closes what is no longer needed. Closed files were delivered
-    /// and cost nothing here, however many there are: their news come as events, or with the next walk.
+    /// Looks at open files, tries failed ones again, and closes what is no longer needed. Closed files were delivered and cost
+    /// nothing here, however many there are: their news come as events, or with the next walk.
     fn sweep(&mut self, now: Now) {
-        let mut delivered = Vec::new();
         self.files.note_short_beginnings();
-        let open: Vec<FileId> = self.files.opened().map(|(id, _)| id).collect();
-        for id in open {
+        let is_thorough = now.instant >= self.due.quiet || self.watcher.must_poll() || self.draining.is_some();
+        if is_thorough {
+            self.due.quiet = now.instant + QUIET_SWEEP;
+            let all = self.files.opened().map(|(id, _)| id).collect();
+            let delivered = self.sweep_these(all, now);
+            self.close_some(delivered, now);
+        } else {
+            let lively = self.files.lively().collect();
+            self.sweep_these(lively, now);
+        }
+    }
+
+    /// Gives the delivered ones, each with the time since it grew.
+    fn sweep_these(&mut self, files: Vec<FileId>, now: Now) -> Vec<(Duration, FileId)> {
+        let mut delivered = Vec::new();
+        for id in files {
             self.dirty.remove(&id);
             self.look_at_file(id, now);
             let Some(file) = self.files.get(id) else {
@@ -313,10 +327,19 @@ impl Engine {
             }
             self.forget_marks(id);
             self.save_backlog(id, now);
-            if self.is_settled(id, size) {
-                delivered.push((since, id));
+            if !self.is_settled(id, size) {
+                self.files.stir(id);
+                continue;
             }
+            if since >= LET_GO_AFTER {
+                self.files.calm(id);
+            }
+            delivered.push((since, id));
         }
+        delivered
+    }
+
+    fn close_some(&mut self, mut delivered: Vec<(Duration, FileId)>, now: Now) {
         self.let_go_of_gone(&mut delivered, now);
         for id in superfluous(delivered) {
             self.close(id);

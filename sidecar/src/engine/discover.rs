@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use crate::reading::compressed;
 use crate::reading::facts::Facts;
 use crate::reading::volume::{Opened, Refusal};
-use crate::reading::walk::{Entry, Findings};
+use crate::reading::walk::{Entry, Findings, Listed};
 use crate::reading::watcher::WatchId;
 
 use super::Engine;
@@ -18,7 +18,7 @@ use super::content::hole_at;
 use super::files::{File, FileId};
 use super::head::HEAD;
 use super::reclaim::{HEAD_KEPT, Reclaimed};
-use super::source::{Tail, Walked, identity};
+use super::source::{Source, Tail, Walked, identity};
 use super::start::{self, Start};
 
 /// More files than that are reported, not tailed.
@@ -64,7 +64,16 @@ impl Engine {
 
     pub(super) fn scan(&mut self, at: At, now: Now) {
         let source = &mut self.running[at.running].sources[at.source];
-        let findings = source.walk.scan(&mut self.watcher);
+        let Source { walk, tails, .. } = source;
+        let is_known = |listed: &Listed<'_>| {
+            let id = self.names.get(listed.watch, listed.name);
+            let file = id.filter(|id| tails.contains_key(id)).and_then(|id| self.files.get(id));
+            file.is_some_and(|file| {
+                let is_as_it_was = || listed.facts().is_some_and(|facts| file.is_as(&facts));
+                file.key.inode == listed.inode && (file.fd().is_some() || is_as_it_was())
+            })
+        };
+        let findings = walk.scan(&mut self.watcher, &is_known);
         source.measure();
         let before = std::mem::take(&mut source.unreadable);
         let siblings = match source.walked {
@@ -130,7 +139,7 @@ impl Engine {
         caution: Caution,
         now: Now,
     ) {
-        if self.is_known(at, entry) || compressed::is_named_so(entry.name()) {
+        if self.is_known(entry) || compressed::is_named_so(entry.name()) {
             return;
         }
         if !self.has_descriptor() {
@@ -165,27 +174,19 @@ impl Engine {
         self.adopt(at, entry, opened, caution, now);
     }
 
-    /// Nothing new: the name means what it meant, and the file is open, or as it was when it was closed.
-    fn is_known(&self, at: At, entry: &Entry) -> bool {
+    /// Nothing new: the name means what it meant, and the file is open.
+    fn is_known(&self, entry: &Entry) -> bool {
         let Some(watch) = entry.watch else {
             return false;
         };
         let id = self.names.get(watch, entry.name());
         let file = id.and_then(|id| self.files.get(id));
         entry.inode != 0
-            && file.is_some_and(|file| file.key.inode == entry.inode && self.needs_no_look(at, entry, file))
+            && file.is_some_and(|file| file.fd().is_some() && file.key.inode == entry.inode)
             && self.running.iter().flat_map(|running| &running.sources).all(|source| {
                 let follows = id.is_some_and(|id| source.tails.contains_key(&id));
                 follows || !entry.is_match
             })
-    }
-
-    /// Of tens of thousands of files most are closed, and opening each at every walk would be most of what they cost. Names
-    /// are resolved here without confinement: what is at their end is compared, and nothing else.
-    fn needs_no_look(&self, at: At, entry: &Entry, file: &File) -> bool {
-        let volumes = &self.running[at.running].sources[at.source].walk.volumes;
-        let facts = || volumes.get(entry.volume)?.glance(&entry.resolved);
-        file.fd().is_some() || facts().is_some_and(|facts| file.is_as(&facts))
     }
 
     /// Makes an open file one of the source's.

@@ -147,8 +147,10 @@ impl File {
 pub(crate) struct Files {
     /// Boxed, since a table of tens of thousands has as many free places again.
     by_id: HashMap<FileId, Box<File>>,
-    /// Those that have a descriptor, which of many are few.
+    /// Those that have a descriptor, which of many are few,
     open: BTreeSet<FileId>,
+    /// and those of them that nothing has happened to for a while.
+    quiet: BTreeSet<FileId>,
     by_key: HashMap<FileKey, FileId>,
     beginnings: Beginnings,
     next: u64,
@@ -217,6 +219,7 @@ impl Files {
 
     pub(crate) fn close(&mut self, id: FileId) {
         self.open.remove(&id);
+        self.quiet.remove(&id);
         if let Some(file) = self.by_id.get_mut(&id) {
             file.fd = None;
         }
@@ -224,6 +227,7 @@ impl Files {
 
     pub(crate) fn remove(&mut self, id: FileId) {
         self.open.remove(&id);
+        self.quiet.remove(&id);
         if let Some(file) = self.by_id.remove(&id) {
             // The inode may have been given to another file meanwhile.
             if self.by_key.get(&file.key) == Some(&id) {
@@ -240,6 +244,23 @@ impl Files {
     /// Those with a descriptor: only they can have news without an event.
     pub(crate) fn opened(&self) -> impl Iterator<Item = (FileId, &File)> {
         self.open.iter().filter_map(|id| Some((*id, self.get(*id)?)))
+    }
+
+    /// The same without those that are quiet.
+    pub(crate) fn lively(&self) -> impl Iterator<Item = FileId> {
+        self.open.difference(&self.quiet).copied()
+    }
+
+    /// It is delivered, and nothing has happened to it for a while.
+    pub(crate) fn calm(&mut self, id: FileId) {
+        if self.open.contains(&id) {
+            self.quiet.insert(id);
+        }
+    }
+
+    /// Something has.
+    pub(crate) fn stir(&mut self, id: FileId) {
+        self.quiet.remove(&id);
     }
 
     pub(crate) fn count_open(&self) -> usize {

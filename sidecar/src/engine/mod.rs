@@ -80,6 +80,8 @@ pub(crate) use publish::Published;
 const GATHER: Duration = Duration::from_millis(20);
 /// How often open files are looked at although nothing was heard of them.
 const SWEEP: Duration = Duration::from_secs(1);
+/// The same for those that nothing has happened to for a while.
+const QUIET_SWEEP: Duration = Duration::from_secs(5);
 /// How often everything is walked again although nothing was heard.
 const RESCAN: Duration = Duration::from_secs(20);
 /// The same where no events come.
@@ -155,6 +157,8 @@ pub(crate) struct Engine {
 struct Due {
     events: Instant,
     sweep: Instant,
+    /// A sweep over quiet files too.
+    quiet: Instant,
     rescan: Instant,
     config: Instant,
     state: Instant,
@@ -220,6 +224,7 @@ impl Engine {
             due: Due {
                 events: now,
                 sweep: now,
+                quiet: now,
                 rescan: now + RESCAN,
                 config: now,
                 state: now,

@@ -1,12 +1,13 @@
 //! What the kernel says about an open file.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::os::fd::AsFd;
 
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp};
 use rustix::io::Errno;
 
-/// One `statx` of an open descriptor.
+/// One `statx`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) id: FileKey,
@@ -37,10 +38,21 @@ pub(crate) struct Owner {
     pub(crate) gid: u32,
 }
 
+const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
+
 impl Facts {
     pub(crate) fn of(fd: impl AsFd) -> Result<Self, Errno> {
-        let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
-        Ok(Self::from(&rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, wanted)?))
+        Ok(Self::from(&rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, WANTED)?))
+    }
+
+    /// Of what stands at a name in an open directory; of a link, not of what it leads to.
+    pub(crate) fn at(directory: impl AsFd, name: &OsStr) -> Result<Self, Errno> {
+        Ok(Self::from(&rustix::fs::statx(
+            directory,
+            name,
+            AtFlags::SYMLINK_NOFOLLOW,
+            WANTED,
+        )?))
     }
 }
 

@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, StatxFlags};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::facts::{Facts, Owner};
@@ -129,13 +129,6 @@ impl Volume {
             FileType::RegularFile => Ok(Opened { fd, facts, ..found }),
             other => Err(Refusal::NotRegular(name_of(other))),
         }
-    }
-
-    /// What stands at a name, as far as one unconfined call tells: not to be trusted with more than a comparison.
-    pub(crate) fn glance(&self, relative: &Path) -> Option<Facts> {
-        let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
-        let stat = rustix::fs::statx(self.root.as_ref()?, relative, AtFlags::SYMLINK_NOFOLLOW, wanted);
-        stat.ok().map(|stat| Facts::from(&stat))
     }
 
     /// Opens a directory for listing.

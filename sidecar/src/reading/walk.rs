@@ -5,7 +5,7 @@
 //! directory is entered twice in a walk, so loops of links end.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use pipeline::config::STATE_DIRECTORY;
 use pipeline::glob::{PatternError, Patterns, Positions};
 use rustix::fs::FileType;
 
-use super::facts::FileKey;
+use super::facts::{Facts, FileKey};
 use super::volume::{Opened, Refusal, Volume};
 use super::watcher::{Interest, WatchId, Watcher};
 
@@ -55,6 +55,20 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn name(&self) -> &OsStr {
         self.resolved.file_name().unwrap_or_default()
+    }
+}
+
+/// A name that a walk came by.
+pub(crate) struct Listed<'a> {
+    pub(crate) watch: WatchId,
+    pub(crate) name: &'a OsStr,
+    pub(crate) inode: u64,
+    directory: &'a OwnedFd,
+}
+
+impl Listed<'_> {
+    pub(crate) fn facts(&self) -> Option<Facts> {
+        Facts::at(self.directory, self.name).ok()
     }
 }
 
@@ -125,15 +139,16 @@ impl Walk {
         self.patterns.at(path).is_match
     }
 
-    /// Walks everything.
-    pub(crate) fn scan(&mut self, watcher: &mut Watcher) -> Findings {
+    /// Walks everything, but leaves out files that are known well enough: of tens of thousands nearly all are, and to judge
+    /// each of them every time would be most of what they cost.
+    pub(crate) fn scan(&mut self, watcher: &mut Watcher, is_known: &dyn Fn(&Listed<'_>) -> bool) -> Findings {
         self.directories.clear();
         self.by_watch.clear();
         let real = (0..self.volumes.len())
             .filter_map(|volume| self.start(volume))
             .collect();
         let links = VecDeque::new();
-        self.visit(Queue { real, links }, watcher)
+        self.visit(Queue { real, links }, watcher, is_known)
     }
 
     /// Judges one name of a watched directory; a new directory is walked.
@@ -151,9 +166,14 @@ impl Walk {
                 relative: resolved,
                 positions,
             };
-            let listed = (name.to_owned(), FileType::Unknown, 0);
-            self.judge(&parent, Some(directory), listed, &mut findings, &mut queue);
-            let below = self.visit(queue, watcher);
+            self.judge(
+                &parent,
+                Some(directory),
+                (name, FileType::Unknown, 0),
+                &mut findings,
+                &mut queue,
+            );
+            let below = self.visit(queue, watcher, &|_| false);
             findings.entries.extend(below.entries);
             // A file of that name is no refused directory.
             findings.refused.extend(
@@ -177,7 +197,7 @@ impl Walk {
         })
     }
 
-    fn visit(&mut self, mut queue: Queue, watcher: &mut Watcher) -> Findings {
+    fn visit(&mut self, mut queue: Queue, watcher: &mut Watcher, is_known: &dyn Fn(&Listed<'_>) -> bool) -> Findings {
         let mut findings = Findings::default();
         let mut seen: HashSet<FileKey> = HashSet::new();
         while let Some(visit) = queue.real.pop_front().or_else(|| queue.links.pop_front()) {
@@ -191,7 +211,7 @@ impl Walk {
                 }
             };
             if seen.insert(opened.facts.id) && self.directories.len() < MAX_DIRECTORIES {
-                self.enter(visit, opened, watcher, &mut findings, &mut queue);
+                self.enter(visit, opened, (watcher, is_known), &mut findings, &mut queue);
             }
         }
         findings
@@ -201,7 +221,7 @@ impl Walk {
         &mut self,
         mut visit: Visit,
         opened: Opened,
-        watcher: &mut Watcher,
+        (watcher, is_known): (&mut Watcher, &dyn Fn(&Listed<'_>) -> bool),
         findings: &mut Findings,
         queue: &mut Queue,
     ) {
@@ -220,8 +240,16 @@ impl Walk {
             }
         }
         visit.relative = opened.resolved;
-        self.for_each_name(&visit.positions, &opened.fd, |listed| {
-            self.judge(&visit, watch, listed, findings, queue);
+        self.for_each_name(&visit.positions, &opened.fd, |name, kind, inode| {
+            let listed = watch.map(|watch| Listed {
+                watch,
+                name,
+                inode,
+                directory: &opened.fd,
+            });
+            if !listed.is_some_and(|listed| inode != 0 && is_known(&listed)) {
+                self.judge(&visit, watch, (name, kind, inode), findings, queue);
+            }
         });
         let directory = Directory {
             volume: visit.volume,
@@ -232,23 +260,19 @@ impl Walk {
     }
 
     /// The names worth judging in a directory.
-    fn for_each_name(
-        &self,
-        positions: &Positions,
-        directory: &OwnedFd,
-        mut judge: impl FnMut((OsString, FileType, u64)),
-    ) {
+    fn for_each_name(&self, positions: &Positions, directory: &OwnedFd, mut judge: impl FnMut(&OsStr, FileType, u64)) {
         // Where files can be, all names are wanted: one may be the rest of a file that was rotated away while nobody read.
         let only_directories = !self.patterns.can_match_in(positions);
         if let Some(names) = self.patterns.literals(positions).filter(|_| only_directories) {
-            let names = names.into_iter().map(|name| (name.into(), FileType::Unknown, 0));
-            return names.for_each(judge);
+            return names
+                .into_iter()
+                .for_each(|name| judge(name.as_ref(), FileType::Unknown, 0));
         }
         let listing = rustix::fs::Dir::read_from(directory).into_iter().flatten();
         for entry in listing.flatten() {
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if name != "." && name != ".." {
-                judge((name.to_owned(), entry.file_type(), entry.ino()));
+                judge(name, entry.file_type(), entry.ino());
             }
         }
     }
@@ -257,7 +281,7 @@ impl Walk {
         &self,
         parent: &Visit,
         watch: Option<WatchId>,
-        (name, kind, inode): (OsString, FileType, u64),
+        (name, kind, inode): (&OsStr, FileType, u64),
         findings: &mut Findings,
         queue: &mut Queue,
     ) {
@@ -269,7 +293,7 @@ impl Walk {
         let text = name.to_string_lossy();
         let path = format!("{}/{text}", parent.path);
         let step = self.patterns.step(&parent.positions, &text, &path);
-        let resolved = parent.relative.join(&name);
+        let resolved = parent.relative.join(name);
         let shadowed = self.volumes.iter().any(|volume| volume.path == path);
         let may_be_directory = matches!(kind, FileType::Directory | FileType::Symlink | FileType::Unknown);
         if may_be_directory && !step.inside.is_empty() && !shadowed {
@@ -332,7 +356,7 @@ mod tests {
             fs::write(dir.path().join(name), "").unwrap();
         }
         symlink(".", dir.path().join("loop")).unwrap();
-        let found = walk(dir.path(), &["/var/log/**/*.log"]).scan(&mut Watcher::new());
+        let found = walk(dir.path(), &["/var/log/**/*.log"]).scan(&mut Watcher::new(), &|_| false);
         assert_eq!(
             matched(&found),
             ["/var/log/a/b/z.log", "/var/log/a/y.log", "/var/log/x.log"]
@@ -346,7 +370,7 @@ mod tests {
         fs::write(dir.path().join(".logshipping/shop/server/positions"), "").unwrap();
         fs::write(dir.path().join(".hidden"), "").unwrap();
         let mut watcher = Watcher::new();
-        let found = walk(dir.path(), &["/var/log/**", "/var/log/.logshipping/**"]).scan(&mut watcher);
+        let found = walk(dir.path(), &["/var/log/**", "/var/log/.logshipping/**"]).scan(&mut watcher, &|_| false);
         assert_eq!(matched(&found), ["/var/log/.hidden"]);
         fs::write(dir.path().join(".logshipping/shop/server/lock"), "").unwrap();
         assert!(watcher.changes().list.is_empty(), "it isn't watched either");
@@ -357,7 +381,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut walk = walk(dir.path(), &["/var/log/app/*/*.log"]);
         let mut watcher = Watcher::new();
-        assert_eq!(matched(&walk.scan(&mut watcher)), Vec::<&str>::new());
+        assert_eq!(matched(&walk.scan(&mut watcher, &|_| false)), Vec::<&str>::new());
         fs::create_dir_all(dir.path().join("app/one")).unwrap();
         fs::write(dir.path().join("app/one/a.log"), "").unwrap();
         let changes = watcher.changes();
@@ -373,7 +397,7 @@ mod tests {
         fs::write(dir.path().join("v2/a.log"), "").unwrap();
         symlink("/var/log/v2", dir.path().join("current")).unwrap();
         let mut walk = walk(dir.path(), &["/var/log/current/a.log"]);
-        let found = walk.scan(&mut Watcher::new());
+        let found = walk.scan(&mut Watcher::new(), &|_| false);
         assert_eq!(matched(&found), ["/var/log/current/a.log"]);
         assert_eq!(found.entries.last().unwrap().resolved, Path::new("v2/a.log"));
     }
