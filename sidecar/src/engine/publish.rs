@@ -228,9 +228,9 @@ impl Engine {
             .unreadable
             .iter()
             .map(|(path, refusal)| (path.clone(), refusal.to_string()));
-        let failed = source.tails.iter().filter_map(|(id, tail)| {
-            let error = self.files.get(*id)?.error.clone()?;
-            Some((tail.origin.path.clone(), error))
+        let failed = self.files.opened().filter_map(|(id, file)| {
+            let error = file.error.clone()?;
+            Some((source.tails.get(&id)?.origin.path.clone(), error))
         });
         let unreadable = refused.chain(failed).take(MAX_UNREADABLE);
         SourceReport {

@@ -320,17 +320,13 @@ impl Lane {
 
     /// Since when the oldest pending byte waits, in nanoseconds since the Unix epoch.
     pub(crate) fn oldest_pending(&self, source: SourceId, files: &Files) -> Option<i64> {
-        let cursors = self
-            .cursors
-            .values()
-            .filter(|cursor| cursor.source == source && !cursor.ended);
-        cursors
-            .filter_map(|cursor| {
-                let file = files.get(cursor.file)?;
-                let pending = cursor.settled.offset < file.size;
-                pending.then(|| file.marks.time_of(cursor.settled.offset)).flatten()
-            })
-            .min()
+        // What isn't delivered is open.
+        let pending = files.opened().filter_map(|(id, file)| {
+            let cursor = self.cursors.get(self.by_file.get(&(source, id))?)?;
+            let is_pending = cursor.settled.offset < file.size;
+            is_pending.then(|| file.marks.time_of(cursor.settled.offset)).flatten()
+        });
+        pending.min()
     }
 
     pub(crate) fn pending_bytes(&self) -> u64 {

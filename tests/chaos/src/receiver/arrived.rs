@@ -104,9 +104,12 @@ impl Arrived {
     }
 }
 
+/// A part of a character, shipped by itself when its rest didn't come.
+const MOST_OF_A_CHARACTER: u64 = 3;
+
 /// Where characters were replaced or a return was taken off, the bytes aren't known exactly.
 fn follows((at, first): &(u64, String), (offset, _): &(u64, String)) -> bool {
     let end = at + first.len() as u64;
     let may_be_shorter = first.contains(char::REPLACEMENT_CHARACTER);
-    (end..=end + 1).contains(offset) || may_be_shorter && (at + 1..end).contains(offset)
+    (end..=end + MOST_OF_A_CHARACTER).contains(offset) || may_be_shorter && (at + 1..end).contains(offset)
 }
