@@ -42,7 +42,7 @@ pub(crate) struct File {
     pub(crate) marks: Marks,
     pub(crate) head: Head,
     /// Of the content before the present one.
-    pub(crate) former_head: Head,
+    pub(crate) former_head: Option<Box<Head>>,
     noted: Noted,
     /// When it last grew, or was found.
     pub(crate) grew_at: Instant,
@@ -82,7 +82,7 @@ impl File {
             deleted: false,
             marks,
             head,
-            former_head: Head::default(),
+            former_head: None,
             noted: Noted::default(),
             grew_at: now.instant,
             being_written: false,
@@ -130,7 +130,7 @@ impl File {
     pub(crate) fn begin_anew(&mut self, now: Now) {
         self.generation += 1;
         self.grew_at = now.instant;
-        self.former_head = std::mem::take(&mut self.head);
+        self.former_head = Some(Box::new(std::mem::take(&mut self.head)));
         self.reclaimed.content_began_anew();
         self.marks.clear();
         self.marks.grew_from(0, now.wall);
@@ -253,8 +253,11 @@ impl Files {
 
     /// It is delivered, and nothing has happened to it for a while.
     pub(crate) fn calm(&mut self, id: FileId) {
-        if self.open.contains(&id) {
-            self.quiet.insert(id);
+        if self.open.contains(&id)
+            && self.quiet.insert(id)
+            && let Some(file) = self.by_id.get_mut(&id)
+        {
+            file.marks.rest();
         }
     }
 

@@ -87,6 +87,11 @@ impl Marks {
         self.list.drain(..next.saturating_sub(1));
     }
 
+    /// Gives back what only more of them would need.
+    pub(crate) fn rest(&mut self) {
+        self.list.shrink_to_fit();
+    }
+
     /// The file begins anew.
     pub(crate) fn clear(&mut self) {
         self.list.clear();

@@ -37,7 +37,7 @@ pub(crate) const LEAST_FILE: u64 = HEAD_KEPT + LEAST + LAST_KEPT;
 pub(crate) struct Reclaimed {
     hole: Option<Range<u64>>,
     is_left_alone: bool,
-    failed: Option<(Obstacle, Instant)>,
+    failed: Option<Box<(Obstacle, Instant)>>,
 }
 
 /// Why nothing can be given back.
@@ -64,7 +64,7 @@ impl Reclaimed {
 
     /// What can be given back of a file of `size` bytes whose slowest reader needs everything from `slowest` on.
     pub(crate) fn next(&self, size: u64, slowest: u64, now: Instant) -> Option<Range<u64>> {
-        let waits = self.failed.as_ref().is_some_and(|(_, again)| now < *again);
+        let waits = self.failed.as_ref().is_some_and(|failed| now < failed.1);
         if self.is_left_alone || waits {
             return None;
         }
@@ -83,11 +83,11 @@ impl Reclaimed {
 
     /// It isn't tried before `again`.
     pub(crate) fn fail(&mut self, obstacle: Obstacle, again: Instant) {
-        self.failed = Some((obstacle, again));
+        self.failed = Some(Box::new((obstacle, again)));
     }
 
     pub(crate) fn obstacle(&self) -> Option<&Obstacle> {
-        self.failed.as_ref().map(|(obstacle, _)| obstacle)
+        self.failed.as_ref().map(|failed| &failed.0)
     }
 
     pub(crate) fn leave_alone(&mut self) {

@@ -132,11 +132,11 @@ impl Saved {
 
     pub(crate) fn put_counters(&mut self, flow: FlowKey, counters: Counters, now: Now) {
         let last_used = now.seconds();
-        let value = Record::Flow(FlowCounters {
+        let value = Record::Flow(Box::new(FlowCounters {
             flow,
             counters,
             last_used,
-        });
+        }));
         let record = match self.counters.get(&flow) {
             Some(known) => {
                 self.store.update(known.record, value);

@@ -63,14 +63,15 @@ impl PathHash {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hashed {
     pub(crate) length: u32,
-    pub(crate) hash: u128,
+    /// As bytes, which need no alignment: several of them are kept of each file.
+    pub(crate) hash: [u8; 16],
 }
 
 impl Hashed {
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self {
             length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-            hash: xxhash_rust::xxh3::xxh3_128(bytes),
+            hash: xxhash_rust::xxh3::xxh3_128(bytes).to_le_bytes(),
         }
     }
 }
@@ -128,7 +129,8 @@ pub(crate) struct FlowCounters {
 pub(crate) enum Record {
     Free,
     File(FilePosition),
-    Flow(FlowCounters),
+    /// Boxed, as nearly all are of files.
+    Flow(Box<FlowCounters>),
     /// Of a kind that this version reserves; kept as it is.
     Reserved,
 }
@@ -169,7 +171,7 @@ pub(super) fn decode(slot: &[u8; SLOT]) -> Read {
     let record = match slot[4] {
         FREE => Record::Free,
         FILE => Record::File(file(reader, slot)),
-        FLOW => Record::Flow(flow(reader)),
+        FLOW => Record::Flow(Box::new(flow(reader))),
         _ => Record::Reserved,
     };
     Read::Good {
@@ -195,8 +197,8 @@ impl Slot {
         self.0.put(48, &file.offset.to_le_bytes());
         self.0.put(56, &file.head.length.to_le_bytes());
         self.0.put(60, &file.tail.length.to_le_bytes());
-        self.0.put(64, &file.head.hash.to_le_bytes());
-        self.0.put(80, &file.tail.hash.to_le_bytes());
+        self.0.put(64, &file.head.hash);
+        self.0.put(80, &file.tail.hash);
         self.0.put(96, &file.pending_since.to_le_bytes());
         self.0.put(104, &file.last_seen.to_le_bytes());
         for (index, mark) in file.marks.list.iter().take(SAVED_MARKS).enumerate() {
@@ -220,7 +222,7 @@ impl Slot {
 fn hashed(slot: Reader<'_>, length: usize, hash: usize) -> Hashed {
     Hashed {
         length: slot.u32(length),
-        hash: slot.u128(hash),
+        hash: slot.u128(hash).to_le_bytes(),
     }
 }
 
@@ -305,7 +307,7 @@ mod tests {
             counters: Counters::from_array(numbers),
             last_used: 14,
         };
-        for record in [Record::File(file.clone()), Record::Flow(flow), Record::Free] {
+        for record in [Record::File(file.clone()), Record::Flow(Box::new(flow)), Record::Free] {
             assert_eq!(decode(&encode(3, &record)), Read::Good { sequence: 3, record });
         }
         assert_eq!(decode(&[0; SLOT]), Read::Blank);

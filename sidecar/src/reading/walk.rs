@@ -291,9 +291,12 @@ impl Walk {
         }
         // Names that aren't UTF-8 can't be matched by a pattern that is; `?` and `*` match them byte-lossy.
         let text = name.to_string_lossy();
-        let path = format!("{}/{text}", parent.path);
+        // At its length: of every file that is followed one is kept.
+        let mut path = String::with_capacity(parent.path.len() + 1 + text.len());
+        path.extend([&parent.path, "/", &text]);
         let step = self.patterns.step(&parent.positions, &text, &path);
-        let resolved = parent.relative.join(name);
+        let mut resolved = PathBuf::with_capacity(parent.relative.as_os_str().len() + 1 + name.len());
+        resolved.extend([parent.relative.as_os_str(), name]);
         let shadowed = self.volumes.iter().any(|volume| volume.path == path);
         let may_be_directory = matches!(kind, FileType::Directory | FileType::Symlink | FileType::Unknown);
         if may_be_directory && !step.inside.is_empty() && !shadowed {

@@ -39,7 +39,7 @@ impl Former {
         (read_to.tail.length as usize >= LEAST_HEAD).then(|| Self {
             cursor: id,
             source: cursor.source,
-            head: file.former_head.clone(),
+            head: file.former_head.as_deref().cloned().unwrap_or_default(),
             read_to,
             unread: size.saturating_sub(cursor.read),
             // A position at the beginning tells nothing by which a copy could be known, and is in the way of the next.

@@ -100,11 +100,11 @@ fn left_after(hours: u64, before: i64, is_named: bool) -> (usize, bool) {
         last_seen: last_used,
         ..saved(7, 150, CONTENT)
     }));
-    store.insert(Record::Flow(FlowCounters {
+    store.insert(Record::Flow(Box::new(FlowCounters {
         flow,
         counters: Counters::default(),
         last_used,
-    }));
+    })));
     let mut saved = Saved::new(store, start);
     let named = if is_named { [flow].into() } else { HashSet::new() };
     (0..=hours).for_each(|hour| drop(saved.expire(&named, at(start, hour))));
