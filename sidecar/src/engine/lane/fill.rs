@@ -355,14 +355,9 @@ impl Lane {
         team.iter().filter_map(place).min()
     }
 
-    /// Takes the open batch off, complete.
+    /// Takes the open batch off, complete, to be handed over at once.
     pub(crate) fn close(&mut self) -> Option<Leaving> {
         let open = self.open.take().filter(|open| !open.is_empty())?;
-        for share in &open.shares {
-            if let Some(cursor) = self.cursors.get_mut(&share.cursor) {
-                cursor.in_open = false;
-            }
-        }
         self.queue.extend(self.parked.drain(..));
         Some(Leaving::new(open))
     }
@@ -385,6 +380,8 @@ impl Lane {
         for share in &shares {
             if let Some(cursor) = self.cursors.get_mut(&share.cursor) {
                 cursor.window.push(sequence, share.position);
+                // Not a moment before: what is neither open nor under way is taken for settled.
+                cursor.in_open = false;
             }
         }
         let under_way = InFlight {

@@ -242,6 +242,30 @@ impl Bench {
         }
     }
 
+    /// A file with all that the first one has, and more, is found to be its copy.
+    fn copy(&mut self, more: &[u8]) -> CursorId {
+        let path = self.path.with_extension("1");
+        let mut text = std::fs::read(&self.path).unwrap();
+        text.extend_from_slice(more);
+        std::fs::write(&path, text).unwrap();
+        let fd = StdFile::open(&path).unwrap();
+        let facts = Facts::of(&fd).unwrap();
+        let id = self.files.insert(fd.into(), &facts, Vec::new(), Now::read());
+        let source = &mut self.running.sources[0];
+        let origin = source.origin("/var/log/a.log.1", identity(facts.id));
+        let tail = Tail::new(origin, (0, PathBuf::new()), (0, 0), 1);
+        source.tails.insert(id, tail);
+        let lane = &mut self.running.lanes[0];
+        let original = lane.by_file[&(SourceId(1), self.file)];
+        let start = Start {
+            position: lane.cursors[&original].position(),
+            copy_of: Some(original),
+            ..Start::default()
+        };
+        lane.attach(source, (id, self.files.get(id).unwrap()), &start);
+        lane.by_file[&(SourceId(1), id)]
+    }
+
     fn now(&self) -> Now {
         let now = Now::read();
         Now {
@@ -366,4 +390,28 @@ fn a_destination_that_takes_over_gets_what_was_gathered_of_a_truncated_file() {
     bench.check();
     let counters = bench.lane().flows[&SourceId(1)].account.counters;
     assert_eq!(counters.acknowledged.bytes, bench.written);
+}
+
+/// A process that is killed then goes on in the copy where the original was settled, and not where it was read to.
+#[test]
+fn nothing_is_saved_of_a_copy_before_what_was_read_of_the_original_is_settled() {
+    let mut bench = Bench::new();
+    let in_flight = Limits::of(&destination()).in_flight;
+    for _ in 0..=in_flight {
+        bench.apply(Step::Write { lines: 2, length: 80 });
+        bench.pump();
+    }
+    let copy = bench.copy(b"after the copy was found\n");
+    bench.pump();
+    bench.apply(Step::Truncate);
+    (0..in_flight).for_each(|_| bench.settle(0, 0));
+    bench.pump();
+    assert_eq!(
+        bench.under_way.len(),
+        1,
+        "the end of the original has left with the copy's"
+    );
+    assert_eq!(bench.lane().cursors[&copy].record, None);
+    bench.settle(0, 0);
+    assert!(bench.lane().cursors[&copy].record.is_some(), "now it may be");
 }
