@@ -56,7 +56,7 @@ impl Engine {
             return;
         };
         let (remember, pace) = match &self.draining {
-            Some(_) => (Remember::Nothing, Pace::Lifted),
+            Some(_) => (Remember::WhatIsRead, Pace::Lifted),
             None => (Remember::AsUsual, Pace::Kept),
         };
         let mut turn = Turn::new((&mut self.files, saved, now), &mut ledger);

@@ -76,32 +76,29 @@ impl Lane {
         }
         let unsaved = self.unsaved.iter().filter_map(|id| self.cursors.get(id)?.after);
         let needed: Vec<CursorId> = unsaved.map(|(original, _)| original).collect();
-        let is_over = |former: &Former| {
-            let is_late = all == Remember::Nothing || former.until <= now.instant;
-            is_late && !needed.contains(&former.cursor)
+        let is_over = |former: &Former| former.until <= now.instant && !needed.contains(&former.cursor);
+        let (mut over, mut kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.formers).into_iter().partition(is_over);
+        let hopeless = match all {
+            Remember::WhatIsRead => kept.as_mut_slice(),
+            Remember::AsUsual => &mut [],
         };
-        let (over, kept) = std::mem::take(&mut self.formers).into_iter().partition(is_over);
+        for former in over.iter_mut().chain(hopeless) {
+            self.give_up_unread(former);
+        }
         self.formers = kept;
-        for former in over {
-            self.forget_former(&former, saved, now);
+        for record in over.iter().filter_map(|former| former.record) {
+            saved.forget(record, now);
         }
     }
 
-    fn forget_former(&mut self, former: &Former, saved: &mut Saved, now: Now) {
-        if let Some(record) = former.record {
-            saved.forget(record, now);
-        }
-        let Some(flow) = self.flows.get_mut(&former.source).filter(|_| former.unread > 0) else {
+    fn give_up_unread(&mut self, former: &mut Former) {
+        let bytes = std::mem::take(&mut former.unread);
+        let Some(flow) = self.flows.get_mut(&former.source).filter(|_| bytes > 0) else {
             return;
         };
-        let records = estimate_records(&flow.account, former.unread);
-        let lost = Amount {
-            records,
-            bytes: former.unread,
-        };
-        flow.account.lose(Loss::Vanished, lost);
-        tracing::warn!(destination = %self.destination.name, bytes = former.unread,
-            "bytes were gone before they could be read");
+        let records = estimate_records(&flow.account, bytes);
+        flow.account.lose(Loss::Vanished, Amount { records, bytes });
+        tracing::warn!(destination = %self.destination.name, bytes, "bytes were gone before they could be read");
     }
 
     /// When there is something to forget.
@@ -114,6 +111,7 @@ impl Lane {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remember {
     AsUsual,
-    /// The process is to end: what hasn't been found by now won't be.
-    Nothing,
+    /// The process is to end, and doesn't wait for copies that may never be found. One that is found all the same isn't read
+    /// from its beginning.
+    WhatIsRead,
 }

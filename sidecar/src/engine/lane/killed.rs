@@ -389,7 +389,7 @@ impl World {
             let Process {
                 files, saved, running, ..
             } = process;
-            running.lanes[0].forget_formers(files, saved, (self.now, Remember::Nothing));
+            running.lanes[0].forget_formers(files, saved, (self.now, Remember::WhatIsRead));
             self.apply(Step::Pump);
             self.apply(Step::Settle {
                 place: 0,

@@ -312,7 +312,7 @@ impl Bench {
 
     /// As at the end of the process.
     fn forget(&mut self) {
-        self.running.lanes[0].forget_formers(&self.files, &mut self.saved, (Now::read(), Remember::Nothing));
+        self.running.lanes[0].forget_formers(&self.files, &mut self.saved, (Now::read(), Remember::WhatIsRead));
     }
 
     /// Bytes that aren't settled, counted without the account.

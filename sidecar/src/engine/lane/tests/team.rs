@@ -338,7 +338,7 @@ proptest! {
         for lane in 0..LANES {
             while team.unsettled(lane) > 0 {
                 let known = &mut team.running.lanes[lane];
-                known.forget_formers(&team.files, &mut team.saved, (Now::read(), Remember::Nothing));
+                known.forget_formers(&team.files, &mut team.saved, (Now::read(), Remember::WhatIsRead));
                 team.apply(TeamStep::Run { lane, rounds: 1 });
                 team.check();
             }
