@@ -67,14 +67,24 @@ impl Engine {
 
     /// Decides on files that were held back.
     pub(super) fn look_at_suspects(&mut self, now: Now) {
-        let draining = self.draining.is_some();
+        let is_last_call = self.is_last_call();
         let suspects = std::mem::take(&mut self.suspects);
-        let is_due = |suspect: &Suspect| now.instant >= suspect.look_at || draining;
+        let is_due = |suspect: &Suspect| now.instant >= suspect.look_at || is_last_call;
         let (due, wait): (Vec<_>, _) = suspects.into_iter().partition(is_due);
         self.suspects = wait;
         for suspect in due {
             self.look_at_suspect(suspect, now);
         }
+    }
+
+    /// The process is to end, and nothing more is expected of the application, or there is no time for it.
+    fn is_last_call(&self) -> bool {
+        self.draining.as_ref().is_some_and(|draining| draining.ship_rest)
+    }
+
+    /// Bytes of files of which it isn't known yet whether they are anything new.
+    pub(super) fn suspected_bytes(&self) -> u64 {
+        self.suspects.iter().map(|suspect| suspect.opened.facts.size).sum()
     }
 
     fn look_at_suspect(&mut self, mut suspect: Suspect, now: Now) {
@@ -92,7 +102,7 @@ impl Engine {
         let head = start::read_head(&suspect.opened.fd, HEAD);
         let suspicion = self.suspicion(at, &head, facts.size);
         let is_deleted = facts.links == 0;
-        let is_over = now.instant >= suspect.until || self.draining.is_some() || is_deleted;
+        let is_over = now.instant >= suspect.until || self.is_last_call() || is_deleted;
         if let Some(patience) = suspicion.filter(|_| !is_over) {
             suspect.grew(facts, patience, now);
             suspect.look_at = now.instant + LOOK;

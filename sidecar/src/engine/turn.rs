@@ -155,7 +155,7 @@ impl Engine {
         let Some(draining) = &self.draining else {
             return false;
         };
-        let pending_bytes = self.pending_bytes();
+        let pending_bytes = self.pending_bytes() + self.suspected_bytes();
         let step = Drain {
             placement: self.settings.placement,
             timeout: self.settings.drain_timeout.to_std(),
