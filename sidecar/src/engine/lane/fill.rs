@@ -165,16 +165,20 @@ impl Lane {
                 return Filled::Paused;
             }
             let used = self.open.as_ref().map_or(0, |open| open.batch.text.len());
-            let is_large = self
-                .open
-                .as_ref()
-                .is_some_and(|open| self.is_large(&open.batch, max_bytes) || open.is_split_up());
+            let open = self.open.as_ref().filter(|open| !open.is_empty());
+            let is_large = open.is_some_and(|open| self.is_large(&open.batch, max_bytes) || open.is_split_up());
             let no_memory = self.lacks_memory(turn.memory) && used + self.in_flight.len() > 0;
             if used + LEAST_ROOM > max_bytes || is_large || no_memory {
                 return Filled::Full;
             }
+            if self.open.is_none() {
+                // Those of a destination with larger batches would make this one's seem full.
+                let fitting = spare.iter().position(|buffers| !self.is_large(buffers, max_bytes));
+                let buffers = fitting.map(|at| spare.swap_remove(at));
+                self.open = Some(OpenBatch::new(buffers.unwrap_or_default()));
+            }
             self.queue.pop_front();
-            if let Filled::Full = self.read(id, max_bytes - used, turn, sources, (team, spare)) {
+            if let Filled::Full = self.read(id, max_bytes - used, turn, sources, team) {
                 self.queue.push_front(id);
                 return Filled::Full;
             }
@@ -211,7 +215,7 @@ impl Lane {
         room: usize,
         turn: &mut Turn<'_>,
         sources: &mut [Source],
-        (team, spare): (&[&Self], &mut Vec<Batch>),
+        team: &[&Self],
     ) -> Filled {
         let until = self.until(id, team);
         let Some(cursor) = self.cursors.get_mut(&id) else {
@@ -237,9 +241,7 @@ impl Lane {
             Some(Permit::Everything) | None => usize::MAX,
         };
         let quantum = QUANTUM.min(most.saturating_mul(LIKELY_LINE).max(LEAST_QUANTUM));
-        let open = self
-            .open
-            .get_or_insert_with(|| OpenBatch::new(spare.pop().unwrap_or_default()));
+        let open = self.open.get_or_insert_with(|| OpenBatch::new(Batch::default()));
         let max_line = self.limits.longest_line(&source.config).min(turn.ledger.longest_line());
         let mut processing = Processing {
             charset: source.charset,

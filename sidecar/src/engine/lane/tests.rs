@@ -415,3 +415,21 @@ fn nothing_is_saved_of_a_copy_before_what_was_read_of_the_original_is_settled() 
     bench.settle(0, 0);
     assert!(bench.lane().cursors[&copy].record.is_some(), "now it may be");
 }
+
+/// Lanes of a pipeline share buffers, though one gathers more than another.
+#[test]
+fn buffers_of_a_destination_with_larger_batches_stop_nobody() {
+    let large = || Batch {
+        text: Vec::with_capacity(4 << 20),
+        ..Batch::default()
+    };
+    let mut bench = Bench::new();
+    bench.running.stock.spare = vec![large()];
+    bench.apply(Step::Write { lines: 2, length: 80 });
+    bench.pump();
+    assert_eq!(bench.under_way.len(), 1);
+    bench.lane().open = Some(OpenBatch::new(large()));
+    bench.apply(Step::Write { lines: 2, length: 80 });
+    bench.pump();
+    assert_eq!(bench.under_way.len(), 2, "also where it has them already");
+}
