@@ -7,7 +7,7 @@ use crate::journal::{Generation, GenerationId, Journal, LineId};
 use crate::promise;
 use crate::receiver::{Arrived, Receiver, Request};
 use crate::report;
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::{Event, Fault, Kind, Scenario};
 use crate::sidecar::Told;
 use crate::vanished::Circumstances;
 
@@ -150,11 +150,15 @@ fn judge_duplicates(
     });
 }
 
-/// Where one request is under way at a time, lines come in order. Where several are, their times are in order; a new
-/// process gives times of its own.
+/// Where one request is under way at a time, lines come in order, unless one is refused: then it is tried in parts. Where
+/// several are, their times are in order; a new process gives times of its own.
 fn judge_order((number, scenario, journal): (usize, &Scenario, &Journal), arrived: &Arrived, verdict: &mut Verdict) {
     let plan = &scenario.destinations[number];
     let by_time = plan.kind == Kind::Loki && journal.absences().is_empty();
+    let is_refused = |event: &Event| matches!(event, Event::Fault(Fault::BadRequest, of, _) if *of == number);
+    if !by_time && scenario.events.iter().any(|timed| is_refused(&timed.event)) {
+        return;
+    }
     for (id, order) in &arrived.order {
         let mut order = order.clone();
         if plan.in_flight > 1 {
