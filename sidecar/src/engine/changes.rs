@@ -17,6 +17,8 @@ use super::{Engine, GATHER, POLL, QUIET_SWEEP, RESCAN, SWEEP};
 
 /// The two halves of a rename are in the queue together, or nearly.
 const RENAME_WITHIN: Duration = Duration::from_secs(1);
+/// For each so many files that something has happened to lately, the next look at them comes so much later.
+const MANY: usize = 1000;
 /// Where there are very many files, walks are so many times rarer than they take: those that something waits for,
 const HASTE: u32 = 4;
 /// and those that only make sure.
@@ -165,8 +167,9 @@ impl Engine {
     pub(super) fn look_at_files(&mut self, now: Now) {
         let every = if self.watcher.must_poll() { POLL } else { SWEEP };
         if now.instant >= self.due.sweep {
-            self.due.sweep = now.instant + every;
             self.sweep(now);
+            let thousands = u32::try_from(self.files.lively().count() / MANY).unwrap_or(u32::MAX);
+            self.due.sweep = now.instant + every * thousands.saturating_add(1);
             self.bound_held(now);
             self.reclaimer.stir(0);
         }

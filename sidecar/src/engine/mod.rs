@@ -66,6 +66,7 @@ use crate::reading::watcher::{WatchId, Watcher};
 use changes::Mover;
 use clock::Now;
 use files::{FileId, Files};
+use lane::Lane;
 use names::Names;
 use punch::Reclaimer;
 use running::Running;
@@ -253,7 +254,11 @@ impl Engine {
             self.publish(now);
             self.wait();
         }
+        // What was stored in the last moment counts; what would be sent now would be sent again.
+        let lanes = self.running.iter().flat_map(|running| &running.lanes);
+        lanes.for_each(Lane::stop);
         let now = Now::read();
+        self.settle(now);
         if let Some(saved) = &mut self.saved {
             saved.flush_all(now);
         }

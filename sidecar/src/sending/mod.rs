@@ -64,6 +64,11 @@ impl LaneHandle {
     pub fn is_finished(&self) -> bool {
         self.task.is_finished()
     }
+
+    /// It sends nothing more.
+    pub fn stop(&self) {
+        self.task.abort();
+    }
 }
 
 impl Drop for LaneHandle {

@@ -86,7 +86,6 @@ pub(crate) struct Link {
     pub(crate) batches: mpsc::Sender<Parcel>,
     pub(crate) holding: Arc<Holding>,
     /// Dropping it aborts the task.
-    #[expect(dead_code, reason = "held for its drop")]
     pub(crate) handle: LaneHandle,
 }
 

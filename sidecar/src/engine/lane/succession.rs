@@ -69,6 +69,11 @@ impl Lane {
         self.link.batches.is_closed()
     }
 
+    /// Nothing more is sent.
+    pub(crate) fn stop(&self) {
+        self.link.handle.stop();
+    }
+
     pub(crate) fn replace_link(&mut self, link: Link) {
         self.link = link;
         self.in_flight.clear();
