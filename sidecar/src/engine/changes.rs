@@ -165,14 +165,14 @@ impl Engine {
 
     /// Looks at files with news, at all open ones now and then, and walks everything now and then.
     pub(super) fn look_at_files(&mut self, now: Now) {
-        let every = if self.watcher.must_poll() { POLL } else { SWEEP };
         if now.instant >= self.due.sweep {
             self.sweep(now);
-            let thousands = u32::try_from(self.files.lively().count() / MANY).unwrap_or(u32::MAX);
-            self.due.sweep = now.instant + every * thousands.saturating_add(1);
+            self.due.sweep = now.instant + QUIET_SWEEP;
             self.bound_held(now);
             self.reclaimer.stir(0);
         }
+        // Also where something has happened to a file since.
+        self.due.sweep = self.due.sweep.min(now.instant + self.sweep_pause());
         if self.watcher.must_poll() {
             // Also where that turned out since the last walk.
             let pause = POLL.max(self.walk_took * HASTE);
@@ -191,6 +191,16 @@ impl Engine {
         for id in std::mem::take(&mut self.dirty) {
             self.look_at_file(id, now);
         }
+    }
+
+    fn sweep_pause(&self) -> Duration {
+        let lively = self.files.count_lively();
+        let least = match (self.watcher.must_poll(), lively) {
+            (true, _) => POLL,
+            (false, 0) => QUIET_SWEEP,
+            (false, _) => SWEEP,
+        };
+        least * u32::try_from(lively / MANY).unwrap_or(u32::MAX).saturating_add(1)
     }
 
     /// And forgets what is no longer there.

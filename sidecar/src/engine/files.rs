@@ -18,6 +18,7 @@ pub(crate) struct FileId(u64);
 
 impl FileId {
     pub(crate) const FIRST: Self = Self(0);
+    const LAST: Self = Self(u64::MAX);
 }
 
 #[cfg(test)]
@@ -151,7 +152,8 @@ pub(crate) struct Files {
     open: BTreeSet<FileId>,
     /// and those of them that nothing has happened to for a while.
     quiet: BTreeSet<FileId>,
-    by_key: HashMap<FileKey, FileId>,
+    /// With the file's inode: an ordered set takes less room than a table.
+    by_inode: BTreeSet<(u64, FileId)>,
     beginnings: Beginnings,
     next: u64,
     next_slot: u64,
@@ -159,7 +161,11 @@ pub(crate) struct Files {
 
 impl Files {
     pub(crate) fn find(&self, key: FileKey) -> Option<FileId> {
-        self.by_key.get(&key).copied()
+        let mut same = self
+            .by_inode
+            .range((key.inode, FileId::FIRST)..=(key.inode, FileId::LAST));
+        same.rfind(|(_, id)| self.by_id.get(id).is_some_and(|file| file.key == key))
+            .map(|(_, id)| *id)
     }
 
     pub(crate) fn insert(&mut self, fd: OwnedFd, facts: &Facts, head: Vec<u8>, now: Now) -> FileId {
@@ -168,7 +174,7 @@ impl Files {
         self.by_id
             .insert(id, Box::new(File::new(fd, facts, Head::of(head), now)));
         self.open.insert(id);
-        self.by_key.insert(facts.id, id);
+        self.by_inode.insert((facts.id.inode, id));
         self.note_beginning(id);
         id
     }
@@ -229,10 +235,7 @@ impl Files {
         self.open.remove(&id);
         self.quiet.remove(&id);
         if let Some(file) = self.by_id.remove(&id) {
-            // The inode may have been given to another file meanwhile.
-            if self.by_key.get(&file.key) == Some(&id) {
-                self.by_key.remove(&file.key);
-            }
+            self.by_inode.remove(&(file.key.inode, id));
             self.beginnings.remove(id, file.noted);
         }
     }
@@ -249,6 +252,10 @@ impl Files {
     /// The same without those that are quiet.
     pub(crate) fn lively(&self) -> impl Iterator<Item = FileId> {
         self.open.difference(&self.quiet).copied()
+    }
+
+    pub(crate) fn count_lively(&self) -> usize {
+        self.open.len() - self.quiet.len()
     }
 
     /// It is delivered, and nothing has happened to it for a while.
