@@ -193,6 +193,7 @@ impl Engine {
         }
     }
 
+    /// How long after one sweep the next is due.
     fn sweep_pause(&self) -> Duration {
         let lively = self.files.count_lively();
         let least = match (self.watcher.must_poll(), lively) {
