@@ -79,7 +79,11 @@ fn a_cluster_whose_component_dies_is_gone_and_says_why() -> Outcome {
 #[test]
 fn a_start_that_is_given_up_leaves_nothing() -> Outcome {
     let name = format!("given-up-{}", std::process::id());
-    let mut up = cluster(&["up", "--control-plane-only", "--name", &name]).spawn()?;
+    // What runs in the background of a shell without job control ignores Ctrl-C, and so would its children.
+    let mut up = Command::new("env")
+        .args(["--default-signal=INT", env!("CARGO_BIN_EXE_cluster")])
+        .args(["up", "--control-plane-only", "--name", &name])
+        .spawn()?;
     let argument = format!("/{name}/data/etcd");
     super::eventually("etcd has started", || {
         Ok(!processes_of(std::path::Path::new(&argument)).is_empty())
