@@ -14,7 +14,7 @@ use tests::pods::Pods;
 use tests::road::OPERATOR_NAMESPACE;
 use tests::wait;
 
-use crate::operator::shop::{DEPLOYMENT, LOG_SHIPPING, PATIENCE, Shop, text};
+use crate::operator::shop::{CONFIG_MAP, DEPLOYMENT, LOG_SHIPPING, PATIENCE, Shop, text};
 
 /// What no version of the operator may ever be given, as beginnings and parts of rights.
 const NEVER: [&str; 10] = [
@@ -48,7 +48,7 @@ fn operator(shop: &Shop, kubeconfig: PathBuf, home: &str, namespaces: Vec<String
     })
 }
 
-/// Everything that makes the operator write or ask: injection, status, events, finalizer, a change of the configuration,
+/// Everything that makes the operator write or ask: a ConfigMap of somebody else, injection, status, events, finalizer, a change of the configuration,
 /// removal, an event that is repeated, and a quarrel. The lease is in use all the time.
 fn live_through_everything(shop: &Shop) {
     let carries = |yes: bool| {
@@ -61,7 +61,10 @@ fn live_through_everything(shop: &Shop) {
         wait::until_is(what, PATIENCE, look, |found| *found == yes);
     };
     shop.namespace.apply(DEPLOYMENT);
+    shop.namespace.run(&["create", "configmap", CONFIG_MAP]);
     shop.namespace.apply(LOG_SHIPPING);
+    shop.await_condition("Stalled", "True Conflict");
+    shop.namespace.run(&["delete", "configmap", CONFIG_MAP]);
     shop.await_condition("Ready", "True Healthy");
     let revision = || text(&shop.namespace.get("logshipping", "logs").unwrap()["status"]["revision"]);
     let first = revision();
