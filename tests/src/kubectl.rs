@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use cluster::audit::{Follower, Request};
 use cluster::control_plane::ControlPlane;
@@ -35,11 +36,9 @@ impl Namespace {
             audit_log: control_plane.audit_log().to_owned(),
         };
         namespace.run(&["create", "namespace", &namespace.name]);
-        crate::wait::until(
-            "the namespace has its ServiceAccount",
-            std::time::Duration::from_secs(30),
-            || namespace.try_run(&["get", "serviceaccount", "default"]).ok(),
-        );
+        crate::wait::until("the namespace has its ServiceAccount", Duration::from_secs(30), || {
+            namespace.try_run(&["get", "serviceaccount", "default"]).ok()
+        });
         namespace
     }
 
@@ -115,6 +114,21 @@ impl Namespace {
             stdin.write_all(input.as_bytes()).map_err(|error| error.to_string())?;
         }
         outcome(child.wait_with_output())
+    }
+
+    /// As [`Self::feed`], again where a controller was faster: `kubectl replace` reads before it writes.
+    ///
+    /// # Errors
+    /// What it printed on standard error.
+    ///
+    /// # Panics
+    /// When somebody is faster all the time.
+    pub fn feed_again(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        crate::wait::until("the write is answered", Duration::from_secs(15), || {
+            let answer = self.feed(arguments, input);
+            let overtaken = matches!(&answer, Err(error) if error.contains("the object has been modified"));
+            (!overtaken).then_some(answer)
+        })
     }
 
     /// An object as JSON; none when there is no such object.

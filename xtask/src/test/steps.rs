@@ -67,7 +67,7 @@ fn tests() -> Outcome {
     });
     let fault = match status {
         Err(error) => Some(error),
-        Ok(_) if results.failed > 0 => Some(anyhow!("failed: {}", results.failures.join(", "))),
+        Ok(_) if results.failed > 0 => Some(anyhow!(results.fault())),
         Ok(status) if status.success() => None,
         Ok(status) => Some(anyhow!(
             "`cargo test` failed ({status}): see above for what did not build, or crashed"

@@ -83,7 +83,8 @@ fn live_through_everything(shop: &Shop) {
     shop.namespace.apply(LOG_SHIPPING);
     for _ in 0..3 {
         carries(true);
-        shop.namespace.feed(&["replace", "--filename=-"], original).unwrap();
+        let replaced = shop.namespace.feed_again(&["replace", "--filename=-"], original);
+        replaced.unwrap();
     }
     shop.await_condition("Stalled", "True Conflict");
 }

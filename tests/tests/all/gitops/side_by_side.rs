@@ -269,7 +269,7 @@ fn replace(lane: &Lane) -> lane::Ours {
         let due = [Duration::from_secs(10), IMAGE, SHAPE + Duration::from_secs(10)];
         if due.get(replaced).is_some_and(|due| elapsed >= *due) {
             lane.namespace
-                .feed(&["replace", "--filename=-"], &git.deployment().to_string())
+                .feed_again(&["replace", "--filename=-"], &git.deployment().to_string())
                 .unwrap();
             replaced += 1;
         }

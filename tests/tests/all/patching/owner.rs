@@ -70,11 +70,7 @@ pub fn namespace(way: Way) -> Namespace {
 
 /// What the owner writes, again when a controller was faster.
 pub fn write(namespace: &Namespace, way: Way, manifest: &str) -> Result<String, String> {
-    until("the owner's write is answered", Duration::from_secs(15), || {
-        let answer = namespace.feed(way.arguments(), manifest);
-        let overtaken = matches!(&answer, Err(error) if error.contains("the object has been modified"));
-        (!overtaken).then_some(answer)
-    })
+    namespace.feed_again(way.arguments(), manifest)
 }
 
 /// The drift that the owner sees.
