@@ -24,13 +24,15 @@ use super::resolve::Resolver;
 use super::tls::{self, Tls, TlsError};
 use super::{Surroundings, tunnel};
 
-/// Connecting takes a few round trips; waiting longer than this only delays the next attempt.
+/// Finding the addresses takes a few round trips, and so does connecting; waiting longer than this for either only delays
+/// the next attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens connections to one endpoint.
 #[derive(Debug)]
 pub(super) struct Connector {
     pub(super) endpoint: Endpoint,
+    /// Of the proxy's name where there is one.
     resolver: Resolver,
     proxy: Option<Proxy>,
     tls: Tls,
@@ -59,14 +61,19 @@ impl Connector {
         destination: &pipeline::Destination,
         around: &Surroundings,
     ) -> Result<Self, ProxyError> {
+        let proxy = around.proxies.choose(destination.proxy.as_deref(), &endpoint)?;
+        let resolver = match &proxy {
+            Some(proxy) => Resolver::new(&proxy.host, proxy.port),
+            None => Resolver::new(&endpoint.host, endpoint.port),
+        };
         Ok(Self {
-            proxy: around.proxies.choose(destination.proxy.as_deref(), &endpoint)?,
+            proxy,
             tls: Tls::new(
                 destination.tls.as_ref(),
                 around.certificates.clone(),
                 around.references.clone(),
             ),
-            resolver: Resolver::default(),
+            resolver,
             endpoint,
         })
     }
@@ -88,17 +95,32 @@ impl Connector {
 
     pub(super) async fn connect(&self) -> Result<Connection, TransportError> {
         let security = self.security()?;
+        let addresses = self.addresses().await?;
         let expired = |_| TransportError::ConnectTimeout {
             address: self.endpoint.address(),
             after: CONNECT_TIMEOUT,
         };
-        timeout(CONNECT_TIMEOUT, self.connect_with(security))
+        timeout(CONNECT_TIMEOUT, self.connect_to(&addresses, security))
             .await
             .map_err(expired)?
     }
 
-    async fn connect_with(&self, security: Security) -> Result<Connection, TransportError> {
-        let stream = self.reach().await?;
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, TransportError> {
+        let late = |_| {
+            let words = format!("no name server has answered within {CONNECT_TIMEOUT:?}");
+            Err(io::Error::new(io::ErrorKind::TimedOut, words))
+        };
+        let addresses = timeout(CONNECT_TIMEOUT, self.resolver.resolve()).await;
+        addresses
+            .unwrap_or_else(late)
+            .map_err(|source| TransportError::Resolve {
+                host: self.resolver.host.clone(),
+                source,
+            })
+    }
+
+    async fn connect_to(&self, addresses: &[SocketAddr], security: Security) -> Result<Connection, TransportError> {
+        let stream = self.reach(addresses).await?;
         match (&security, &self.endpoint.tls) {
             (Some(config), Some(name)) => {
                 let connector = TlsConnector::from(Arc::clone(config));
@@ -111,34 +133,21 @@ impl Connector {
     }
 
     /// The server itself, or a proxy that passes on what it gets.
-    async fn reach(&self) -> Result<TcpStream, TransportError> {
-        let Some(proxy) = &self.proxy else {
-            return self.dial(&self.endpoint.host, self.endpoint.port).await;
-        };
-        let stream = self.dial(&proxy.host, proxy.port).await?;
-        if self.target_form() == TargetForm::Absolute {
+    async fn reach(&self, addresses: &[SocketAddr]) -> Result<TcpStream, TransportError> {
+        let stream = connect_first(addresses).await;
+        let stream = stream.map_err(|source| TransportError::Connect {
+            address: self.resolver.address(),
+            source,
+        })?;
+        if self.proxy.is_none() || self.target_form() == TargetForm::Absolute {
             return Ok(stream);
         }
         let address = self.endpoint.address();
         tunnel::open(stream, &address)
             .await
             .map_err(|source| TransportError::Proxy {
-                proxy: address_of(&proxy.host, proxy.port),
+                proxy: self.resolver.address(),
                 address,
-                source,
-            })
-    }
-
-    async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, TransportError> {
-        let addresses = self.resolver.resolve(host, port).await;
-        let addresses = addresses.map_err(|source| TransportError::Resolve {
-            host: host.to_owned(),
-            source,
-        })?;
-        connect_first(&addresses)
-            .await
-            .map_err(|source| TransportError::Connect {
-                address: address_of(host, port),
                 source,
             })
     }
