@@ -11,9 +11,10 @@ use crate::reading::watcher::{Change, WatchId, What};
 
 use super::clock::Now;
 use super::descriptors::superfluous;
+use super::due::ROUND;
 use super::files::{FileId, Seen};
 use super::lane::{Fate, Turn};
-use super::{Engine, GATHER, POLL, QUIET_SWEEP, RESCAN, SWEEP};
+use super::{Engine, GATHER, POLL, SWEEP};
 
 /// The two halves of a rename are in the queue together, or nearly.
 const RENAME_WITHIN: Duration = Duration::from_secs(1);
@@ -167,7 +168,7 @@ impl Engine {
     pub(super) fn look_at_files(&mut self, now: Now) {
         if now.instant >= self.due.sweep {
             self.sweep(now);
-            self.due.sweep = now.instant + QUIET_SWEEP;
+            self.due.sweep = self.due.round_after(now.instant);
             self.bound_held(now);
             self.reclaimer.stir(0);
         }
@@ -179,7 +180,7 @@ impl Engine {
             self.due.rescan = self.due.rescan.min(now.instant + pause);
         }
         if now.instant >= self.due.rescan {
-            let (began, usual) = (Instant::now(), now.instant + RESCAN);
+            let (began, usual) = (Instant::now(), self.due.usual_rescan(now.instant));
             self.due.rescan = usual;
             self.walk_everything(now);
             self.walk_took = began.elapsed();
@@ -198,7 +199,7 @@ impl Engine {
         let lively = self.files.count_lively();
         let least = match (self.watcher.must_poll(), lively) {
             (true, _) => POLL,
-            (false, 0) => QUIET_SWEEP,
+            (false, 0) => ROUND,
             (false, _) => SWEEP,
         };
         least * u32::try_from(lively / MANY).unwrap_or(u32::MAX).saturating_add(1)
@@ -316,7 +317,7 @@ impl Engine {
         self.files.note_short_beginnings();
         let is_thorough = now.instant >= self.due.quiet || self.watcher.must_poll() || self.draining.is_some();
         if is_thorough {
-            self.due.quiet = now.instant + QUIET_SWEEP;
+            self.due.quiet = self.due.round_after(now.instant);
             let all = self.files.opened().map(|(id, _)| id).collect();
             let delivered = self.sweep_these(all, now);
             self.close_some(delivered, now);

@@ -22,12 +22,30 @@ pub(super) fn is_continued(cursor: &Cursor, file: &File) -> Result<bool, Errno> 
     let Some(fd) = file.fd() else { return Ok(true) };
     let recent = cursor.recent();
     if recent.is_empty() {
-        return Ok(has_tail(cursor, file));
+        return Ok(has_tail(cursor, file) && (cursor.read > 0 || has_known_head(file)?));
     }
     let known = &recent[recent.len().saturating_sub(LOOK_BACK)..];
     let mut bytes = [0; LOOK_BACK];
     let got = rustix::io::pread(fd, &mut bytes[..known.len()], cursor.read - known.len() as u64)?;
     Ok(bytes[..got] == *known)
+}
+
+/// The same for a cursor that has read nothing yet: another one may have.
+fn has_known_head(file: &File) -> Result<bool, Errno> {
+    let Some(fd) = file.fd() else { return Ok(true) };
+    let known = file.head.start();
+    let mut bytes = vec![0; known.len()];
+    let got = rustix::io::pread(fd, &mut bytes, 0)?;
+    Ok(bytes[..got] == *known)
+}
+
+/// Whether the file has less than was known of it. Nothing else tells a cursor that has read nothing yet that the content is
+/// another one by now, where nobody has read of the former.
+pub(super) fn is_cut(cursor: &Cursor, file: &File) -> Result<bool, Errno> {
+    match file.fd().filter(|_| cursor.read == 0) {
+        Some(fd) => Ok(u64::try_from(rustix::fs::fstat(fd)?.st_size).is_ok_and(|size| size < file.size)),
+        None => Ok(false),
+    }
 }
 
 /// The same for a cursor that begins at a saved position: of what stands before it only the hash is known.

@@ -21,6 +21,7 @@ mod cursor;
 mod descriptors;
 mod discover;
 mod drain;
+mod due;
 mod files;
 mod head;
 mod held;
@@ -65,6 +66,7 @@ use crate::reading::watcher::{WatchId, Watcher};
 
 use changes::Mover;
 use clock::Now;
+use due::Due;
 use files::{FileId, Files};
 use lane::Lane;
 use names::Names;
@@ -81,15 +83,11 @@ pub(crate) use publish::Published;
 const GATHER: Duration = Duration::from_millis(20);
 /// How often open files are looked at although nothing was heard of them.
 const SWEEP: Duration = Duration::from_secs(1);
-/// The same for those that nothing has happened to for a while.
-const QUIET_SWEEP: Duration = Duration::from_secs(5);
 /// How often everything is walked again although nothing was heard.
 const RESCAN: Duration = Duration::from_secs(20);
 /// The same where no events come.
 const POLL: Duration = Duration::from_millis(250);
-/// How often the report is renewed while nothing happens.
-const IDLE_PUBLISH: Duration = Duration::from_secs(5);
-/// How often the configuration is looked at although nothing was heard.
+/// How often the configuration is looked at where no events come.
 const CONFIG_LOOK: Duration = Duration::from_secs(2);
 /// How often it is looked for while there is none.
 const CONFIG_SEARCH: Duration = Duration::from_millis(500);
@@ -153,21 +151,6 @@ pub(crate) struct Engine {
     walk_took: Duration,
 }
 
-/// When the next thing of each kind is to be done.
-#[derive(Clone, Copy, Debug)]
-struct Due {
-    events: Instant,
-    sweep: Instant,
-    /// A sweep over quiet files too.
-    quiet: Instant,
-    rescan: Instant,
-    config: Instant,
-    state: Instant,
-    publish: Instant,
-    /// Not before, whatever happens.
-    publish_earliest: Instant,
-}
-
 #[derive(Clone, Copy, Debug, Default)]
 struct Reloads {
     succeeded: u64,
@@ -222,16 +205,7 @@ impl Engine {
             suspects: Vec::new(),
             reclaimer: Reclaimer::new(now),
             draining: None,
-            due: Due {
-                events: now,
-                sweep: now,
-                quiet: now,
-                rescan: now + RESCAN,
-                config: now,
-                state: now,
-                publish: now,
-                publish_earliest: now,
-            },
+            due: Due::new(now),
             walk_took: Duration::ZERO,
         }
     }

@@ -15,12 +15,12 @@ use pipeline::report::{
 use crate::metrics::{self, DestinationHealth, Snapshot, SourceCounters};
 use crate::sending::Health;
 
+use super::Engine;
 use super::account::{Counters, DROPPED, FILTERED};
 use super::clock::Now;
 use super::lane::Lane;
 use super::running::Running;
 use super::source::Source;
-use super::{Engine, IDLE_PUBLISH};
 
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 /// A snapshot goes through all files: where they are many, it is made so much more seldom than it takes.
@@ -102,7 +102,7 @@ impl Engine {
         self.due.publish = if is_busy {
             self.due.publish_earliest
         } else {
-            self.due.publish_earliest.max(now.instant + IDLE_PUBLISH)
+            self.due.round_after(self.due.publish_earliest)
         };
         *self.published.latest.lock().unwrap_or_else(PoisonError::into_inner) = latest;
     }

@@ -56,7 +56,12 @@ impl Engine {
         }
         self.watch_config();
         let has_none = self.has_no_config();
-        self.due.config = now.instant + if has_none { CONFIG_SEARCH } else { CONFIG_LOOK };
+        let is_watched = self.config_watch.is_some() && !self.watcher.must_poll();
+        self.due.config = match (has_none, is_watched) {
+            (true, _) => now.instant + CONFIG_SEARCH,
+            (false, false) => now.instant + CONFIG_LOOK,
+            (false, true) => self.due.round_after(now.instant),
+        };
         if self.saved.is_none() {
             return self.look_in_standby(now);
         }

@@ -11,7 +11,7 @@ use super::clock::Now;
 use super::drain::{Drain, Step};
 use super::files::FileId;
 use super::lane::{Lane, Pace, Recheck, Remember, Turn};
-use super::{CONFIG_LOOK, Draining, Engine, punch};
+use super::{Draining, Engine, punch};
 
 /// The longest wait; every deadline that matters is nearer.
 const IDLE: Duration = Duration::from_secs(5);
@@ -207,7 +207,7 @@ impl Engine {
         let mut until = now + IDLE;
         let mut at = |time: Option<Instant>| until = until.min(time.unwrap_or(until));
         at(gathering.then_some(self.due.events));
-        at(Some(self.due.config.min(now + CONFIG_LOOK)));
+        at(Some(self.due.config));
         at(Some(self.due.rescan));
         at(Some(self.due.sweep));
         at(self.saved.is_none().then_some(self.due.state));

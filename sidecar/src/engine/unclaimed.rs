@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use crate::positions::{FilePosition, Hashed, RecordId};
 use crate::reading::facts::FileKey;
 
-/// A file with fewer known bytes is too easily mistaken for another.
-const LEAST_HEAD: u32 = 64;
+use super::head::LEAST_HEAD;
 
 #[derive(Debug, Default)]
 pub(super) struct Unclaimed {
@@ -90,7 +89,7 @@ fn tail_of(saved: &FilePosition, file: &Candidate<'_>) -> Option<Hashed> {
 /// Also a file that was moved to another file system, or restored.
 fn is_copy(saved: &FilePosition, file: &Candidate<'_>) -> bool {
     let tail = saved.tail;
-    saved.head.length >= LEAST_HEAD
+    saved.head.length as usize >= LEAST_HEAD
         && tail.length > 0
         && saved.offset <= file.size
         && has_head(saved, file)

@@ -373,6 +373,31 @@ fn a_file_that_shrank_in_the_middle_of_a_line_since_it_was_looked_at_is_looked_a
     assert_eq!(turn.rechecks, [(bench.file, Recheck::Short)]);
 }
 
+/// Else it would send again what it has read of the new content, once others find out that there is one.
+#[test]
+fn who_has_read_nothing_of_a_content_takes_no_other_one_for_it() {
+    let rechecks = |head: &[u8], text: &str| {
+        let mut bench = Bench::new();
+        bench.write("old\n".repeat(100).as_bytes());
+        let file = bench.files.get_mut(bench.file).unwrap();
+        file.head.push(0, head);
+        std::fs::write(&bench.path, text).unwrap();
+        let mut ledger = Ledger::new(Budget::new(None, 1), vec![(vec![0], 0)]);
+        let mut turn = Turn::new((&mut bench.files, &mut bench.saved, Now::read()), &mut ledger);
+        bench.running.pump(0, &mut turn);
+        let rechecks: Vec<_> = turn.rechecks.iter().map(|(_, recheck)| *recheck).collect();
+        (rechecks, bench.batches.try_recv().is_ok())
+    };
+    let longer = "new\n".repeat(101);
+    assert_eq!(
+        rechecks(b"old\n", &longer),
+        (vec![Recheck::Rewritten], false),
+        "another has read of it"
+    );
+    assert_eq!(rechecks(b"", "new\n"), (vec![Recheck::Short], false), "nobody has");
+    assert_eq!(rechecks(b"new\n", &longer), (vec![], true), "it is the same");
+}
+
 #[test]
 fn a_destination_that_takes_over_gets_what_was_gathered_of_a_truncated_file() {
     let mut bench = Bench::new();

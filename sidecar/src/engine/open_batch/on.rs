@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 
 use super::{OpenBatch, Piece, Taking, append, charset_of};
-use crate::engine::content::{end_of_hole, is_continued};
+use crate::engine::content::{end_of_hole, is_continued, is_cut};
 use crate::engine::cursor::{Cursor, CursorId, NextLine};
 use crate::engine::files::File;
 use crate::processing::Processing;
@@ -97,7 +97,8 @@ impl OpenBatch {
             self.batch.text.truncate(from);
             return Ok(Progress::Rewritten);
         }
-        if got == 0 {
+        if got == 0 || is_cut(cursor, file)? {
+            self.batch.text.truncate(from);
             return Ok(Progress::Short);
         }
         if self.batch.text[from] == 0 && cursor.follows_hole() && end_of_hole(file, cursor.read).is_some() {
