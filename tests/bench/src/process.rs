@@ -6,10 +6,8 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use nix::time::ClockId;
 use rustix::process::{Pid, Signal, kill_process};
-
-/// Of the clock that processor time is counted in; the same on every Linux.
-const TICKS_PER_SECOND: u64 = 100;
 
 /// A running process. It is killed when this is dropped.
 #[derive(Debug)]
@@ -66,32 +64,12 @@ impl Process {
         }
     }
 
-    /// Processor time since its start, in user and kernel mode.
+    /// Processor time since its start, in user and kernel mode. By the scheduler's count: the ticks in `/proc` are a sample
+    /// on some kernels, which sees nothing of what sleeps when the clock ticks, and too much of what wakes up with it.
     pub fn cpu(&self) -> Result<Duration> {
-        let stat = self.proc("stat")?;
-        // The name in parentheses may contain anything; after it come state (3rd field) to utime (14th), stime.
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let ticks: u64 = fields
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse::<u64>().ok())
-            .sum();
-        Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
-    }
-
-    /// The same to the nanosecond, by the scheduler's count; of threads that are still there.
-    pub fn cpu_of_threads(&self) -> Result<Duration> {
-        let folder = format!("/proc/{}/task", self.child.id());
-        let mut sum = 0;
-        for thread in fs::read_dir(&folder).with_context(|| folder.clone())? {
-            // A thread may end at any time.
-            let Ok(stat) = fs::read_to_string(thread?.path().join("schedstat")) else {
-                continue;
-            };
-            let first = stat.split_whitespace().next();
-            sum += first.and_then(|time| time.parse::<u64>().ok()).unwrap_or_default();
-        }
-        Ok(Duration::from_nanos(sum))
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id())?);
+        let clock = ClockId::pid_cpu_clock_id(pid).context("the process has no clock")?;
+        Ok(clock.now().context("the process' clock can't be read")?.into())
     }
 
     /// Resident memory now, in bytes.
@@ -102,6 +80,12 @@ impl Process {
     /// The most it has had, in bytes.
     pub fn peak(&self) -> Result<u64> {
         self.status("VmHWM:")
+    }
+
+    /// How many it has open.
+    pub fn descriptors(&self) -> Result<usize> {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        Ok(fs::read_dir(&folder).with_context(|| folder.clone())?.count())
     }
 
     fn status(&self, key: &str) -> Result<u64> {

@@ -14,7 +14,6 @@ use bench::receiver::{Counts, Receiver, Round};
 use cluster::progress::say;
 
 use super::agent::{Agent, Program, Recipe};
-use super::measure::Clock;
 use super::row::Row;
 use super::stage::{Contestant, Running, Stage};
 use crate::bench::figures::percentile;
@@ -27,7 +26,9 @@ const ACTIVE_FILES: u64 = 10;
 const STARTS: u64 = 5;
 /// Of log, for a peak of memory under load.
 const BUSY: u64 = 200_000_000;
-/// For the first look at many files, on a busy machine.
+/// Of descriptors, after which no more files are closed that nothing comes of.
+const FEW: usize = 512;
+/// For the first look at many files, on a busy machine, and for closing them.
 const FIRST_LOOK: Duration = Duration::from_secs(90);
 /// After which what is allocated at the start and at first use is there.
 const WARM: Duration = Duration::from_secs(3);
@@ -100,9 +101,9 @@ impl TestBed {
         let mut running = self.begin(&self.stage, "raw-http.yaml", (&folder, 1))?;
         running.await_all()?;
         thread::sleep(WARM);
-        let (before, began) = (Clock::read(&running.process)?, Instant::now());
+        let (before, began) = (running.process.cpu()?, Instant::now());
         thread::sleep(self.idle);
-        let cpu = Clock::read(&running.process)?.since(&before);
+        let cpu = running.process.cpu()?.saturating_sub(before);
         let share = cpu.as_secs_f64() * 1000.0 / began.elapsed().as_secs_f64();
         table.row(
             "peak RSS with one idle file, MiB",
@@ -185,7 +186,7 @@ impl TestBed {
         Ok(())
     }
 
-    /// Many files, few of which grow: a line a second each.
+    /// Many files, few of which grow: while those that were just delivered are closed, and when that is done.
     fn many_files(&self, table: &mut Table) -> Result<()> {
         say(format_args!("{IDLE_FILES} idle files"));
         let folder = self.stage.clear(None)?;
@@ -195,7 +196,7 @@ impl TestBed {
             Content::Json.write(&mut line, number);
             fs::write(folder.join(format!("logs/{number}.log")), &line)?;
         }
-        let lines = IDLE_FILES + ACTIVE_FILES * self.idle.as_secs();
+        let lines = IDLE_FILES + 2 * ACTIVE_FILES * self.idle.as_secs();
         let mut running = self.begin(&self.stage, "raw-http.yaml", (&folder, lines))?;
         let counts = Self::patiently(&mut running, IDLE_FILES)?;
         ensure!(
@@ -204,19 +205,9 @@ impl TestBed {
             counts.lines
         );
         thread::sleep(WARM);
-        let (before, began) = (Clock::read(&running.process)?, Instant::now());
-        let mut number = IDLE_FILES;
-        for second in 1..=self.idle.as_secs() {
-            for file in 0..ACTIVE_FILES {
-                line.clear();
-                Content::Json.write(&mut line, number);
-                number += 1;
-                append(&folder.join(format!("logs/{file}.log")), &line)?;
-            }
-            thread::sleep(Duration::from_secs(second).saturating_sub(began.elapsed()));
-        }
-        let cpu = Clock::read(&running.process)?.since(&before);
-        let share = cpu.as_secs_f64() * 100.0 / began.elapsed().as_secs_f64();
+        let closing = self.some_grow(&running, &folder, IDLE_FILES)?;
+        Self::await_closed(&running)?;
+        let closed = self.some_grow(&running, &folder, IDLE_FILES + ACTIVE_FILES * self.idle.as_secs())?;
         let counts = running.await_lines(lines)?;
         ensure!(counts.lines == lines, "{} of {lines} lines arrived", counts.lines);
         let title = |what| format!("{what} with {IDLE_FILES} idle and {ACTIVE_FILES} active files");
@@ -225,12 +216,40 @@ impl TestBed {
             &mebibytes(running.process.peak()?),
             "40",
         );
-        table.row(
-            &format!("{}, % of a core", title("processor time")),
-            &format!("{share:.2}"),
-            "0.5",
-        );
+        for (share, when) in [(closing, "just delivered"), (closed, "closed again")] {
+            table.row(
+                &format!("{}, {when}, % of a core", title("processor time")),
+                &format!("{share:.2}"),
+                "0.5",
+            );
+        }
         Ok(())
+    }
+
+    fn await_closed(running: &Running) -> Result<()> {
+        let began = Instant::now();
+        while running.process.descriptors()? > FEW {
+            ensure!(began.elapsed() < FIRST_LOOK, "delivered files stay open");
+            thread::sleep(Duration::from_secs(1));
+        }
+        Ok(())
+    }
+
+    /// A line a second for each active file, beginning with number `first`. Returns the percentage of a core that they cost.
+    fn some_grow(&self, running: &Running, folder: &Path, first: u64) -> Result<f64> {
+        let (before, began) = (running.process.cpu()?, Instant::now());
+        let mut line = String::new();
+        let mut numbers = first..;
+        for second in 1..=self.idle.as_secs() {
+            for (file, number) in (0..ACTIVE_FILES).zip(&mut numbers) {
+                line.clear();
+                Content::Json.write(&mut line, number);
+                append(&folder.join(format!("logs/{file}.log")), &line)?;
+            }
+            thread::sleep(Duration::from_secs(second).saturating_sub(began.elapsed()));
+        }
+        let cpu = running.process.cpu()?.saturating_sub(before);
+        Ok(cpu.as_secs_f64() * 100.0 / began.elapsed().as_secs_f64())
     }
 
     fn begin(&self, stage: &Stage, template: &'static str, (folder, lines): (&Path, u64)) -> Result<Running> {

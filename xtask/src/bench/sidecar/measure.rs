@@ -7,7 +7,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use bench::lines::{self, Content};
-use bench::process::Process;
 use bench::receiver::Counts;
 
 use super::figures::{CatchUp, Drain, Latency, Steady};
@@ -57,12 +56,12 @@ pub fn catch_up(stage: &Stage, contestant: &Contestant, row: Row, written: &Writ
 pub fn steady(stage: &Stage, contestant: &Contestant, times: Times) -> Result<Steady> {
     let total = PRELUDE + STEADY_PER_SECOND * times.stream.as_secs();
     let mut running = begin_live(stage, contestant, (Row::Steady, total))?;
-    let before = Clock::read(&running.process)?;
+    let before = running.process.cpu()?;
     let began = Instant::now();
     write_steadily(&running, (PRELUDE, STEADY_PER_SECOND), times.stream, Content::Json)?;
     let counts = running.await_lines(total)?;
     thread::sleep(SETTLE);
-    let cpu = Clock::read(&running.process)?.since(&before);
+    let cpu = running.process.cpu()?.saturating_sub(before);
     Ok(Steady {
         share: cpu.as_secs_f64() / began.elapsed().as_secs_f64(),
         memory: running.process.memory()?,
@@ -183,29 +182,6 @@ fn write_steadily(running: &Running, (first, per_second): (u64, u64), lasts: Dur
 /// Keeps a rhythm, whatever single pauses last.
 fn pause_until(began: Instant, time: Duration) {
     thread::sleep(time.saturating_sub(began.elapsed()));
-}
-
-/// Processor time by both of the kernel's counts.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    ticks: Duration,
-    threads: Duration,
-}
-
-impl Clock {
-    pub fn read(process: &Process) -> Result<Self> {
-        Ok(Self {
-            ticks: process.cpu()?,
-            threads: process.cpu_of_threads()?,
-        })
-    }
-
-    /// The finer count, unless a thread has ended and taken its time with it.
-    pub fn since(&self, before: &Self) -> Duration {
-        let ticks = self.ticks.saturating_sub(before.ticks);
-        let threads = self.threads.saturating_sub(before.threads);
-        if threads + 2 * TICK >= ticks { threads } else { ticks }
-    }
 }
 
 fn now() -> u64 {
