@@ -218,8 +218,8 @@ pub struct Sidecar {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512), extend("x-kubernetes-validations" = schema::image()))]
     pub image: Option<String>,
-    /// `Rollout` treats a new default image of the operator like any other change. `Manual` keeps the image until the
-    /// spec changes.
+    /// Whether a new default image of the operator is rolled out like any other change (`Rollout`), or the image stays until
+    /// the spec changes (`Manual`). No effect in this version: a new default image alone restarts nothing.
     #[serde(default)]
     pub image_update: ImageUpdate,
     /// When the kubelet pulls the image.
@@ -241,7 +241,7 @@ pub struct Sidecar {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 2_147_483_647))]
     pub run_as_user: Option<i64>,
-    /// Group id, at least 1. Default: the application's, if it has one that isn't root, else the image's.
+    /// Group id, at least 1. Default: the application's, also if it is 0, else the image's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 2_147_483_647))]
     pub run_as_group: Option<i64>,

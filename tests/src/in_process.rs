@@ -142,7 +142,7 @@ impl Drop for Operator {
 }
 
 /// An answer of an operator's HTTP server, head and body; none when it doesn't answer.
-pub(crate) fn fetch(address: SocketAddr, path: &str) -> Option<String> {
+pub fn fetch(address: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     write!(

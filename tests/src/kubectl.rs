@@ -1,8 +1,9 @@
 //! The pinned kubectl as tests use it: in one namespace, failing with kubectl's own words.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -17,6 +18,23 @@ pub struct Namespace {
     kubeconfig: PathBuf,
     name: String,
     audit_log: PathBuf,
+}
+
+/// A port of a pod. It is closed when the value is dropped.
+#[derive(Debug)]
+pub struct Forward {
+    child: Child,
+    /// kubectl ends when it can't write.
+    _output: Option<BufReader<ChildStdout>>,
+    pub address: SocketAddr,
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 static COUNT: AtomicU32 = AtomicU32::new(1);
@@ -114,6 +132,27 @@ impl Namespace {
             stdin.write_all(input.as_bytes()).map_err(|error| error.to_string())?;
         }
         outcome(child.wait_with_output())
+    }
+
+    /// Makes a port of an object's pod one of this machine, until the value is dropped.
+    ///
+    /// # Panics
+    /// When kubectl can't.
+    pub fn forward(&self, object: &str, port: u16) -> Forward {
+        let mut command = self.command(&["port-forward", object, &format!(":{port}")]);
+        let child = command.stdout(Stdio::piped()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("kubectl doesn't start: {error}"));
+        let mut output = child.stdout.take().map(BufReader::new);
+        let mut line = String::new();
+        // What isn't read is no address.
+        let _ = output.as_mut().map(|output| output.read_line(&mut line));
+        let address = line.trim_start_matches("Forwarding from ").split(" -> ").next();
+        let address = address.and_then(|address| address.parse().ok());
+        Forward {
+            child,
+            _output: output,
+            address: address.unwrap_or_else(|| panic!("kubectl forwards nothing: {line}")),
+        }
     }
 
     /// As [`Self::feed`], again where a controller was faster: `kubectl replace` reads before it writes.

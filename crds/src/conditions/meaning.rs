@@ -63,8 +63,8 @@ const MEANINGS: &[(Reason, &str, &str)] = &[
     ),
     (
         Reason::Conflict,
-        "Somebody undoes the operator's change again and again, or a ConfigMap of the reserved name isn't the operator's.",
-        "The message names the other one. Let it leave the sidecar alone, or narrow the selector.",
+        "Somebody undoes the operator's change again and again, or has a ConfigMap, a container or a volume of a reserved name.",
+        "The message names the other one. Let it leave the sidecar alone, rename what has the name, or narrow the selector.",
     ),
     (
         Reason::AllLoaded,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tests::road;
 
 /// The beginnings of the commands that the README may show, and what runs them.
-const RUN_BY: [(&str, &str); 7] = [
+const RUN_BY: [(&str, &str); 6] = [
     (
         "make demo",
         "this program's `road` tests take the same chart, images and files",
@@ -15,7 +15,6 @@ const RUN_BY: [(&str, &str); 7] = [
     ("make test", "whoever runs this"),
     ("make images", "the `road` tests"),
     ("helm install logshipping charts/logshipping", "the `road` tests"),
-    ("kubectl apply -f examples/server-logs/", "the `road` tests"),
     ("kubectl get logshipping", "the `road` tests"),
 ];
 
@@ -41,6 +40,15 @@ fn the_example_shown_is_the_example_applied() {
 }
 
 #[test]
+fn every_object_shown_is_valid() {
+    for block in blocks("yaml") {
+        let shown: Value = serde_saphyr::from_str(&block).unwrap();
+        let shipping: crds::LogShipping = serde_json::from_value(shown).unwrap();
+        assert!(operator::validate::validate(&shipping).is_ok(), "{block}");
+    }
+}
+
+#[test]
 fn every_command_shown_is_run_somewhere() {
     let blocks = blocks("sh");
     let commands = blocks
@@ -62,6 +70,24 @@ fn links_lead_to_files_that_exist() {
         .filter_map(|rest| rest.split_once(')'))
         .map(|(target, _)| target);
     for target in targets.filter(|target| !target.contains("://")) {
-        assert!(road::file(target).exists(), "{target}");
+        let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+        assert!(road::file(file).exists(), "{target}");
+        let headings = || fs::read_to_string(road::file(file)).unwrap();
+        assert!(
+            heading.is_empty() || anchors(&headings()).any(|anchor| anchor == heading),
+            "{target}"
+        );
     }
+}
+
+/// How headings are linked to.
+fn anchors(page: &str) -> impl Iterator<Item = String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    headings.map(|line| {
+        line.trim_start_matches('#')
+            .trim()
+            .to_lowercase()
+            .replace(' ', "-")
+            .replace(',', "")
+    })
 }

@@ -70,6 +70,7 @@ fn customised() -> Value {
         "topologySpreadConstraints": [
             {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"},
         ],
+        "extraEnv": [{"name": "LOGSHIPPING_CLEANUP_DEADLINE", "value": "30m"}],
         "priorityClassName": "system-cluster-critical",
         "uninstall": {"timeout": "1h", "concurrency": 20, "pause": "5s"},
         "fullnameOverride": "logs",

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use tests::in_process;
 use tests::road;
 use tests::wait;
 
@@ -41,6 +42,14 @@ fn the_example_ships_its_lines_to_both_destinations_and_its_owner_sees_no_drift(
     assert_eq!(replica_sets.len(), 2, "one rollout of the owner's, one of ours");
     let drift = namespace.feed(&["diff", "--filename", "-"], &manifest("deployment.yaml"));
     assert_eq!(drift.as_deref(), Ok(""), "the owner sees no drift");
+
+    // As docs/status.md shows it.
+    let forward = namespace.forward("deployment/server", 19600);
+    let said = in_process::fetch(forward.address, "/status").unwrap();
+    assert!(
+        said.contains(r#""unreadable":[]"#) && said.contains(r#""state":"healthy""#),
+        "{said}"
+    );
 
     let table = namespace.run(&["get", "logshipping", "--output=wide"]);
     let row = table.lines().nth(1).unwrap_or_default();
