@@ -18,9 +18,6 @@ pub(crate) use arrived::{Arrived, Request};
 const LOOK: Duration = Duration::from_millis(5);
 /// A client that waited for so long for an answer, on a busy machine, may have given up.
 const SLOW: Duration = Duration::from_millis(1_500);
-/// It began to wait before we began to count: on a very busy machine, or where one of us was stopped, long before. When it
-/// also closes the connection as soon after the answer, it may have given up, too.
-const DOUBTFUL: Duration = Duration::from_millis(700);
 
 /// The server.
 #[derive(Debug)]
@@ -93,35 +90,9 @@ impl Shared {
         lock(&self.arrived).store(records)
     }
 
-    /// The answer may have been too slow for the client, which sends again.
-    fn answered(&self, request: usize, sent: &io::Result<()>, began: Instant) -> Option<Doubt> {
-        let took = began.elapsed();
-        if sent.is_err() || took > SLOW {
-            self.unanswered(request);
-            return None;
-        }
-        let answered = Instant::now();
-        (took > DOUBTFUL).then_some(Doubt { request, answered })
-    }
-
     /// The client doesn't know that a request was stored.
     fn unanswered(&self, request: usize) {
         lock(&self.arrived).requests[request].answered = false;
-    }
-}
-
-/// A request whose answer was slow, but not too slow as we count.
-struct Doubt {
-    request: usize,
-    answered: Instant,
-}
-
-impl Doubt {
-    /// There is no further request on its connection.
-    fn ended(&self, shared: &Shared) {
-        if self.answered.elapsed() < DOUBTFUL {
-            shared.unanswered(self.request);
-        }
     }
 }
 
@@ -155,13 +126,8 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut writer = stream;
-    let mut doubt: Option<Doubt> = None;
     while !shared.is_ended() {
-        let head = read_head(&mut reader);
-        if let (Ok(None) | Err(_), Some(doubt)) = (&head, doubt.take()) {
-            doubt.ended(shared);
-        }
-        let Some(length) = head? else {
+        let Some(length) = read_head(&mut reader)? else {
             return Ok(());
         };
         let began = Instant::now();
@@ -176,7 +142,9 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
             None | Some(Fault::Refuse | Fault::ResetInBody) => {
                 let request = shared.store(&body);
                 let sent = writer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
-                doubt = shared.answered(request, &sent, began);
+                if sent.is_err() || began.elapsed() > SLOW {
+                    shared.unanswered(request);
+                }
             }
             Some(Fault::Hang) => {
                 hang(shared);
@@ -190,7 +158,10 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
             Some(Fault::OneByteASecond) => {
                 let request = shared.store(&body);
                 let sent = drip(&mut writer, shared);
-                doubt = shared.answered(request, &sent, began);
+                // It may have been too slow for the client, which sends again.
+                if sent.is_err() || began.elapsed() > SLOW {
+                    shared.unanswered(request);
+                }
             }
             Some(Fault::TooManyRequests) => {
                 writer.write_all(b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n")?;
