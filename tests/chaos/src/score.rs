@@ -139,14 +139,24 @@ fn judge_duplicates(
     let allowed = promise::allowed(scenario, plan, &journal.absences(), (&arrived.requests, &size_of));
     let again = arrived.counts().filter(|(_, count)| *count > 1);
     let (mut lines, mut bytes) = (0, 0);
+    let mut places: BTreeMap<GenerationId, (u32, u32)> = BTreeMap::new();
     for (id, count) in again {
         let times = u64::from(count - 1);
         lines += times;
         bytes += times * size(id);
+        let place = places.entry(id.generation).or_insert((id.line, id.line));
+        *place = (place.0.min(id.line), place.1.max(id.line));
     }
     verdict.duplicates += lines;
     verdict.fault_if(bytes > allowed, || {
-        format!("out{number}: {bytes} bytes came again, {allowed} are within the promise")
+        let places = places
+            .iter()
+            .map(|(id, (first, last))| format!("lines {first} to {last} of w{} generation {}", id.writer, id.number));
+        let places: Vec<_> = places.collect();
+        format!(
+            "out{number}: {bytes} bytes came again, {allowed} are within the promise: {}",
+            places.join(", ")
+        )
     });
 }
 
