@@ -155,8 +155,14 @@ fn copied(lane: &Lane, (source, file): (SourceId, &File), files: &Files) -> Opti
     known.find(|(position, _)| position.tail.length as usize >= LEAST_HEAD && is_copy(position))
 }
 
-/// The file begins like one that is being read, as far as it goes, and has less than was read of that.
+/// The file begins like one that is being read, as far as it goes, and has less than was read of that: its copying is under
+/// way. Or it has more, and nothing that the other one hasn't: that may be truncated at any moment, and until then it is read
+/// there.
 pub(super) fn may_become_copy(lane: &Lane, source: SourceId, files: &Files, head: &[u8], size: u64) -> bool {
     let mut known = lane.reading(source, files, head);
-    known.any(|known| size < known.read_to.offset() && known.head.is_like(head))
+    known.any(|known| {
+        let read_to = known.read_to.offset();
+        let is_within = || size < read_to || (size > read_to && size <= known.read_to.size(files));
+        known.head.is_like(head) && is_within()
+    })
 }

@@ -55,6 +55,7 @@ use crate::batch::{Batch, Parcel};
 use crate::destination::Limits;
 use crate::positions::{FilePosition, FlowKey, IntentId, LaneKey, PathHash};
 use crate::processing::{Memory, Scratch};
+use crate::reading::facts::Facts;
 use crate::sending::{Health, Holding, LaneHandle, LaneId};
 
 use super::account::{Account, Loss};
@@ -120,6 +121,13 @@ impl ReadTo<'_> {
             Self::Cursor(cursor) => cursor.read,
             Self::Position(position) => position.offset,
         }
+    }
+
+    /// How much there is of the content now, where it is still in its file. What was seen last may be no longer true.
+    pub(crate) fn size(&self, files: &Files) -> u64 {
+        let Self::Cursor(cursor) = self else { return 0 };
+        let fd = files.get(cursor.file).and_then(File::fd);
+        fd.and_then(|fd| Facts::of(fd).ok()).map_or(0, |facts| facts.size)
     }
 
     pub(crate) fn position(&self) -> Position {

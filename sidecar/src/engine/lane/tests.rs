@@ -16,7 +16,7 @@ use super::super::files::Seen;
 use super::super::lockstep::Stock;
 use super::super::running::Running;
 use super::super::source::{Tail, identity};
-use super::super::start::Start;
+use super::super::start::{self, Start};
 use super::*;
 use crate::batch::{DropCause, Settled};
 use crate::destination::stdout;
@@ -415,6 +415,26 @@ fn a_destination_that_takes_over_gets_what_was_gathered_of_a_truncated_file() {
     bench.check();
     let counters = bench.lane().flows[&SourceId(1)].account.counters;
     assert_eq!(counters.acknowledged.bytes, bench.written);
+}
+
+/// Else what wasn't read yet would be read in both.
+#[test]
+fn a_copy_is_left_alone_while_its_original_has_all_of_it_and_was_not_read_to_its_end() {
+    let mut bench = Bench::new();
+    bench.apply(Step::Write { lines: 2, length: 80 });
+    bench.pump();
+    bench.apply(Step::Write { lines: 2, length: 80 });
+    let text = std::fs::read(&bench.path).unwrap();
+    let is_held_back = |bench: &mut Bench, size| {
+        start::may_become_copy(&bench.running.lanes[0], SourceId(1), &bench.files, &text, size)
+    };
+    assert!(is_held_back(&mut bench, 100), "it is being copied");
+    assert!(is_held_back(&mut bench, 324), "the original will be truncated");
+    assert!(!is_held_back(&mut bench, 325), "it has more");
+    bench.pump();
+    assert!(!is_held_back(&mut bench, 324), "nothing of it is new");
+    bench.apply(Step::Truncate);
+    assert!(!is_held_back(&mut bench, 324), "it is where the content goes on");
 }
 
 /// A process that is killed then goes on in the copy where the original was settled, and not where it was read to.
