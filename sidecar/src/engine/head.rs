@@ -63,6 +63,11 @@ impl Head {
         !self.bytes.is_empty() && self.bytes[..compared] == other[..compared]
     }
 
+    /// Whether so much is known that another content is hardly like it by chance.
+    pub(crate) fn is_telling(&self) -> bool {
+        self.bytes.len() >= LEAST_HEAD
+    }
+
     fn fold(&mut self) {
         if self.bytes.len() >= HEAD {
             self.whole = Some(Hashed::of(&self.bytes[..HEAD]));

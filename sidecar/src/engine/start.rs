@@ -12,7 +12,7 @@ use super::content::hash_at;
 use super::cursor::{CursorId, Position};
 use super::files::{File, Files};
 use super::head::{HEAD, LEAST_HEAD};
-use super::lane::Lane;
+use super::lane::{Known, Lane, ReadTo};
 use super::marks::Marks;
 use super::saved::Saved;
 use super::source::{Source, SourceId};
@@ -68,7 +68,7 @@ pub(super) fn find(lane: &Lane, source: &Source, (file, files): (&File, &Files),
             copy_of: None,
         });
     }
-    let (position, copy_of) = match copied(lane, (source.id, file), files) {
+    let (position, copy_of) = match copied(lane, (source.id, file, &head), files) {
         Some((position, original)) => (position, Some(original)),
         None => (beginning(source, file, saved.counters(flow.key).is_none()), None),
     };
@@ -142,17 +142,23 @@ fn end(file: &File, charset: Charset) -> Position {
 }
 
 /// What is known of the file that this one is a copy of: where it was read to.
-fn copied(lane: &Lane, (source, file): (SourceId, &File), files: &Files) -> Option<(Position, CursorId)> {
+fn copied(lane: &Lane, (source, file, head): (SourceId, &File, &[u8]), files: &Files) -> Option<(Position, CursorId)> {
     // The same bytes at the same place, up to 4 KiB of them, right before the position.
-    let is_copy = |position: &Position| {
+    let has_tail = |position: &Position| {
         let length = position.tail.length;
         let from = position.offset.checked_sub(length.into());
-        from.and_then(|from| hash_at(file, from, length)) == Some(position.tail)
+        length as usize >= LEAST_HEAD && from.and_then(|from| hash_at(file, from, length)) == Some(position.tail)
+    };
+    // Nothing was read before it was truncated, so there is only its beginning to tell it by.
+    let is_unread = |known: &Known<'_>| {
+        matches!(known.read_to, ReadTo::Position(Position { offset: 0, .. })) && known.head.is_like(head)
     };
     let known = lane.reading(source, files, file.head.start());
-    let known = known.filter(|known| known.read_to.offset() <= file.size);
-    let mut known = known.map(|known| (known.read_to.position(), known.cursor));
-    known.find(|(position, _)| position.tail.length as usize >= LEAST_HEAD && is_copy(position))
+    let mut known = known.filter(|known| known.read_to.offset() <= file.size);
+    known.find_map(|known| {
+        let position = known.read_to.position();
+        (has_tail(&position) || is_unread(&known)).then_some((position, known.cursor))
+    })
 }
 
 /// The file begins like one that is being read, as far as it goes, and has less than was read of that: its copying is under
@@ -162,7 +168,7 @@ pub(super) fn may_become_copy(lane: &Lane, source: SourceId, files: &Files, head
     let mut known = lane.reading(source, files, head);
     known.any(|known| {
         let read_to = known.read_to.offset();
-        let is_within = || size < read_to || (size > read_to && size <= known.read_to.size(files));
-        known.head.is_like(head) && is_within()
+        let is_held = || size < read_to || (size > read_to && known.read_to.holds(size, files));
+        known.head.is_like(head) && is_held()
     })
 }

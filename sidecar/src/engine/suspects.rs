@@ -19,6 +19,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The same for one with so few bytes that they tell little.
 const SHORT_PATIENCE: Duration = Duration::from_millis(200);
+/// The same for either when the process is about to end. What isn't decided then is left to the next one.
+const LAST_PATIENCE: Duration = Duration::from_millis(300);
 /// A file that goes on growing isn't held back longer.
 const AT_LAST: Duration = Duration::from_secs(10);
 
@@ -45,7 +47,9 @@ impl Engine {
             .any(|lane| start::may_become_copy(lane, source, &self.files, head, size));
         // A short beginning that is the same by chance costs little; nothing at all costs nothing.
         let is_short = (1..LEAST_HEAD as u64).contains(&size);
-        is_suspicious.then_some(if is_short { SHORT_PATIENCE } else { PATIENCE })
+        let usual = if is_short { SHORT_PATIENCE } else { PATIENCE };
+        let most = if self.is_last_call() { LAST_PATIENCE } else { usual };
+        is_suspicious.then_some(usual.min(most))
     }
 
     pub(super) fn suspect(&mut self, at: At, entry: &Entry, (opened, patience): (Opened, Duration), now: Now) {
@@ -102,7 +106,10 @@ impl Engine {
         let head = start::read_head(&suspect.opened.fd, HEAD);
         let suspicion = self.suspicion(at, &head, facts.size);
         let is_deleted = facts.links == 0;
-        let is_over = now.instant >= suspect.until || self.is_last_call() || is_deleted;
+        if self.is_last_call() {
+            suspect.until = suspect.until.min(now.instant + LAST_PATIENCE);
+        }
+        let is_over = now.instant >= suspect.until || is_deleted;
         if let Some(patience) = suspicion.filter(|_| !is_over) {
             suspect.grew(facts, patience, now);
             suspect.look_at = now.instant + LOOK;

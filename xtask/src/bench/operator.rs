@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Longer than any pause between two writes that belong together: a status is written every 5 s at most.
 const QUIET: Duration = Duration::from_secs(12);
 const IDLE: Duration = Duration::from_secs(60);
-/// Before a change is timed: what the one before made of pods is over.
+/// Before a change is timed: what the one before has caused is over.
 const CALM: Duration = Duration::from_secs(2);
 /// For everything that the operator does; a target is a tenth of it.
 const PATIENCE: Duration = Duration::from_secs(1200);
@@ -141,7 +141,7 @@ impl Bench {
         })
     }
 
-    /// One Deployment after the other, each when the rollout of the one before should be over, too.
+    /// One Deployment after the other, with a pause.
     fn latencies(&mut self) -> Result<Vec<Duration>> {
         say(format_args!("adding {SAMPLES} Deployments, one after the other"));
         let mut latencies = (0..SAMPLES)

@@ -36,10 +36,13 @@ impl Former {
     /// What a cursor knows of the content that its file had, with `size` bytes; none where a copy couldn't be told.
     pub(super) fn of(id: CursorId, cursor: &Cursor, file: &File, (size, now): (u64, Now)) -> Option<Self> {
         let read_to = cursor.known_position();
-        (read_to.tail.length as usize >= LEAST_HEAD).then(|| Self {
+        let head = file.former_head.as_deref().cloned().unwrap_or_default();
+        // Where nothing was read, the beginning has to do.
+        let is_telling = read_to.tail.length as usize >= LEAST_HEAD || (read_to.offset == 0 && head.is_telling());
+        is_telling.then(|| Self {
             cursor: id,
             source: cursor.source,
-            head: file.former_head.as_deref().cloned().unwrap_or_default(),
+            head,
             read_to,
             unread: size.saturating_sub(cursor.read),
             // A position at the beginning tells nothing by which a copy could be known, and is in the way of the next.

@@ -123,11 +123,13 @@ impl ReadTo<'_> {
         }
     }
 
-    /// How much there is of the content now, where it is still in its file. What was seen last may be no longer true.
-    pub(crate) fn size(&self, files: &Files) -> u64 {
-        let Self::Cursor(cursor) = self else { return 0 };
+    /// Whether the first `size` bytes of the content are still in their file, or were a moment ago: until the truncation is
+    /// noticed, what was read of them isn't given to every lane. What was seen last of the file may be no longer true.
+    pub(crate) fn holds(&self, size: u64, files: &Files) -> bool {
+        let Self::Cursor(cursor) = self else { return false };
         let fd = files.get(cursor.file).and_then(File::fd);
-        fd.and_then(|fd| Facts::of(fd).ok()).map_or(0, |facts| facts.size)
+        let facts = fd.and_then(|fd| Facts::of(fd).ok());
+        facts.is_some_and(|facts| size <= facts.size || facts.size < cursor.read)
     }
 
     pub(crate) fn position(&self) -> Position {

@@ -431,10 +431,55 @@ fn a_copy_is_left_alone_while_its_original_has_all_of_it_and_was_not_read_to_its
     assert!(is_held_back(&mut bench, 100), "it is being copied");
     assert!(is_held_back(&mut bench, 324), "the original will be truncated");
     assert!(!is_held_back(&mut bench, 325), "it has more");
+    std::fs::write(&bench.path, "").unwrap();
+    assert!(is_held_back(&mut bench, 324), "that was truncated isn't noticed yet");
+    std::fs::write(&bench.path, &text).unwrap();
     bench.pump();
     assert!(!is_held_back(&mut bench, 324), "nothing of it is new");
     bench.apply(Step::Truncate);
     assert!(!is_held_back(&mut bench, 324), "it is where the content goes on");
+}
+
+/// As while a destination is down.
+#[test]
+fn nothing_is_lost_of_a_file_that_was_copied_and_truncated_before_any_of_it_was_read() {
+    let mut bench = Bench::new();
+    let text = "a line that is not read in time\n".repeat(3);
+    bench.write(text.as_bytes());
+    bench.files.get_mut(bench.file).unwrap().head.push(0, text.as_bytes());
+    let path = bench.path.with_extension("1");
+    std::fs::copy(&bench.path, &path).unwrap();
+    std::fs::write(&bench.path, "").unwrap();
+    bench.look();
+    let fd = StdFile::open(&path).unwrap();
+    let facts = Facts::of(&fd).unwrap();
+    let copy = bench
+        .files
+        .insert(fd.into(), &facts, text.clone().into_bytes(), Now::read());
+    let source = &mut bench.running.sources[0];
+    let lane = &mut bench.running.lanes[0];
+    let start = start::find(
+        lane,
+        source,
+        (bench.files.get(copy).unwrap(), &bench.files),
+        &mut bench.saved,
+    )
+    .unwrap();
+    assert!(start.copy_of.is_some());
+    let origin = source.origin("/var/log/a.log.1", identity(facts.id));
+    source
+        .tails
+        .insert(copy, Tail::new(origin, (0, PathBuf::new()), (0, 0), 1));
+    lane.attach(source, (copy, bench.files.get(copy).unwrap()), &start);
+    bench.ahead = Duration::from_secs(60);
+    bench.pump();
+    bench.settle(0, 0);
+    bench.forget();
+    let counters = bench.lane().flows[&SourceId(1)].account.counters;
+    assert_eq!(
+        (counters.acknowledged.bytes, counters.dropped_bytes()),
+        (text.len() as u64, 0)
+    );
 }
 
 /// A process that is killed then goes on in the copy where the original was settled, and not where it was read to.
