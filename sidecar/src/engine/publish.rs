@@ -24,7 +24,7 @@ use super::source::Source;
 
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 /// A snapshot goes through all files: where they are many, it is made so much more seldom than it takes.
-const COST: u32 = 1000;
+const COST: u32 = 300;
 
 /// The last snapshot, shared with the status server.
 #[derive(Debug)]

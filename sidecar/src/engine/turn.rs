@@ -192,6 +192,8 @@ impl Engine {
         // What was written just before is found without waiting for its event.
         self.due.sweep = now.instant;
         self.due.rescan = now.instant;
+        // It may not last long.
+        self.due.publish = now.instant;
     }
 
     pub(super) fn pending_bytes(&self) -> u64 {

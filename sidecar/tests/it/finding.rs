@@ -84,7 +84,9 @@ fn old_files_are_left_alone_until_somebody_writes_to_them() {
     old.set_modified(yesterday).unwrap();
     let sidecar = started(&mut workspace, &json!({"ignoreOlder": "1h"}));
     assert_eq!(lines_out(&workspace, 1), ["new.log"]);
-    let report = sidecar.report().unwrap();
+    let report = sidecar.report_until("the report of it", |report| {
+        destination(report, "out")["acknowledgedBytes"] == 8
+    });
     assert_eq!(report["pipelines"][0]["sources"][0]["files"], 1);
     assert_eq!(destination(&report, "out")["discoveredBytes"], 8);
     workspace.append("old.log", "again\n");

@@ -83,7 +83,7 @@ fn a_source_that_is_left_out_as_a_whole_is_settled_without_a_record() {
 #[test]
 fn a_stack_trace_is_one_record_however_it_arrives() {
     let mut workspace = Workspace::new();
-    let source = json!({"multiline": {"preset": "Java", "flushAfter": "300ms"}});
+    let source = json!({"multiline": {"preset": "Java", "flushAfter": "2s"}});
     workspace.configure(&[pipeline(&workspace, &source, &json!([]))]);
     let sidecar = Sidecar::start(&workspace);
     workspace.append("a.log", "first\njava.lang.Error: x\n\tat a.B.c(B.java:1)\n");
