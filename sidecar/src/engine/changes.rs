@@ -188,13 +188,7 @@ impl Engine {
             let cost = if self.due.rescan < usual { HASTE } else { LEISURE };
             self.due.rescan = self.due.rescan.max(now.instant + self.walk_took * cost);
         }
-        self.look_at_dirty(now);
-        // Only now is known which originals were truncated.
         self.look_at_suspects(now);
-        self.look_at_dirty(now);
-    }
-
-    fn look_at_dirty(&mut self, now: Now) {
         for id in std::mem::take(&mut self.dirty) {
             self.look_at_file(id, now);
         }

@@ -141,8 +141,7 @@ fn end(file: &File, charset: Charset) -> Position {
     }
 }
 
-/// What is known of the content that this file has a copy of: where it was read to. While the original has it too, neither is
-/// a copy: applications begin many a file alike.
+/// What is known of the file that this one is a copy of: where it was read to.
 fn copied(lane: &Lane, (source, file, head): (SourceId, &File, &[u8]), files: &Files) -> Option<(Position, CursorId)> {
     // The same bytes at the same place, up to 4 KiB of them, right before the position.
     let has_tail = |position: &Position| {
@@ -155,17 +154,21 @@ fn copied(lane: &Lane, (source, file, head): (SourceId, &File, &[u8]), files: &F
         matches!(known.read_to, ReadTo::Position(Position { offset: 0, .. })) && known.head.is_like(head)
     };
     let known = lane.reading(source, files, file.head.start());
-    let mut known = known.filter(|known| known.read_to.offset() <= file.size && known.read_to.is_over(files));
+    let mut known = known.filter(|known| known.read_to.offset() <= file.size);
     known.find_map(|known| {
         let position = known.read_to.position();
         (has_tail(&position) || is_unread(&known)).then_some((position, known.cursor))
     })
 }
 
-/// The file begins like one that is being read, as far as it goes, and has nothing that the other one hasn't: that may be
-/// truncated at any moment, and until then it is read there. Or it has less than was read of one that was truncated: it is
-/// being written.
+/// The file begins like one that is being read, as far as it goes, and has less than was read of that: its copying is under
+/// way. Or it has more, and nothing that the other one hasn't: that may be truncated at any moment, and until then it is read
+/// there.
 pub(super) fn may_become_copy(lane: &Lane, source: SourceId, files: &Files, head: &[u8], size: u64) -> bool {
     let mut known = lane.reading(source, files, head);
-    known.any(|known| known.head.is_like(head) && (size < known.read_to.offset() || known.read_to.holds(size, files)))
+    known.any(|known| {
+        let read_to = known.read_to.offset();
+        let is_held = || size < read_to || (size > read_to && known.read_to.holds(size, files));
+        known.head.is_like(head) && is_held()
+    })
 }

@@ -2,7 +2,6 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::time::Duration;
 
 use crate::collector::Collector;
 use crate::harness::{Arrived, Sidecar, Workspace, assert_balanced, destination, lines_out, numbered, stdout, until};
@@ -157,27 +156,6 @@ fn the_copy_of_a_copytruncate_is_not_sent_again() {
     workspace.append("a.log", &(5_000..5_010).map(numbered).collect::<String>());
     let arrived = Arrived::of(lines_out(&workspace, 5_010));
     assert_eq!((arrived.missing(5_010), arrived.duplicates()), (vec![], 0));
-}
-
-/// As workers of one application begin their logs.
-#[test]
-fn files_that_begin_alike_are_no_copies_while_none_is_truncated_or_deleted() {
-    let mut workspace = Workspace::new();
-    let mut pipeline = workspace.pipeline("p", &stdout());
-    pipeline["sources"][0]["paths"] = serde_json::json!(["/var/log/*"]);
-    workspace.configure(&[pipeline]);
-    let banner = "a banner of an application, which is longer than the sixty-four bytes that tell a copy\n";
-    workspace.append("a.log", banner);
-    workspace.append("b.log", banner);
-    let _sidecar = Sidecar::start(&workspace);
-    lines_out(&workspace, 2);
-    workspace.append("c.log", banner);
-    lines_out(&workspace, 3);
-    fs::copy(workspace.log("c.log"), workspace.log("d.log")).unwrap();
-    fs::remove_file(workspace.log("c.log")).unwrap();
-    std::thread::sleep(Duration::from_millis(500));
-    workspace.append("d.log", "the end\n");
-    assert_eq!(lines_out(&workspace, 4)[3], "the end", "that is a copy");
 }
 
 #[test]

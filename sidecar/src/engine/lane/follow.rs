@@ -173,9 +173,6 @@ impl Lane {
     ) -> Option<(RecordId, FilePosition)> {
         let cursor = self.by_file.remove(&(source, id))?;
         let position = self.saved_position(cursor, file, now);
-        let known = self.cursors.get(&cursor).filter(|_| file.deleted);
-        let former = known.and_then(|known| Former::of_deleted(cursor, known, file, now));
-        self.formers.extend(former);
         let ended = self.end(cursor, file.size, fate)?;
         Some((ended.record?, position?))
     }

@@ -53,20 +53,6 @@ impl Former {
 }
 
 impl Former {
-    /// Of a file that was deleted, and that all was read of.
-    pub(super) fn of_deleted(id: CursorId, cursor: &Cursor, file: &File, now: Now) -> Option<Self> {
-        let read_to = cursor.known_position();
-        (read_to.tail.length as usize >= LEAST_HEAD).then(|| Self {
-            cursor: id,
-            source: cursor.source,
-            head: file.head.clone(),
-            read_to,
-            unread: 0,
-            record: None,
-            until: now.instant + REMEMBERED,
-        })
-    }
-
     /// The saved position is that of the former content as long as it is remembered.
     pub(super) const fn keeps_position(&self) -> bool {
         self.record.is_some()

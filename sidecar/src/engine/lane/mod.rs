@@ -123,21 +123,13 @@ impl ReadTo<'_> {
         }
     }
 
-    /// Whether the file that had the content has it no more, or will soon have none: what is like it then is its copy.
-    pub(crate) fn is_over(&self, files: &Files) -> bool {
-        match self {
-            Self::Cursor(cursor) => files.get(cursor.file).is_none_or(|file| file.deleted),
-            Self::Position(_) => true,
-        }
-    }
-
     /// Whether the first `size` bytes of the content are still in their file, or were a moment ago: until the truncation is
     /// noticed, what was read of them isn't given to every lane. What was seen last of the file may be no longer true.
     pub(crate) fn holds(&self, size: u64, files: &Files) -> bool {
         let Self::Cursor(cursor) = self else { return false };
         let fd = files.get(cursor.file).and_then(File::fd);
         let facts = fd.and_then(|fd| Facts::of(fd).ok());
-        size <= cursor.read || facts.is_some_and(|facts| size <= facts.size || facts.size < cursor.read)
+        facts.is_some_and(|facts| size <= facts.size || facts.size < cursor.read)
     }
 
     pub(crate) fn position(&self) -> Position {

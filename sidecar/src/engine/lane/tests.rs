@@ -435,39 +435,9 @@ fn a_copy_is_left_alone_while_its_original_has_all_of_it_and_was_not_read_to_its
     assert!(is_held_back(&mut bench, 324), "that was truncated isn't noticed yet");
     std::fs::write(&bench.path, &text).unwrap();
     bench.pump();
-    assert!(is_held_back(&mut bench, 324), "perhaps it only begins alike");
+    assert!(!is_held_back(&mut bench, 324), "nothing of it is new");
     bench.apply(Step::Truncate);
     assert!(!is_held_back(&mut bench, 324), "it is where the content goes on");
-}
-
-#[test]
-fn only_a_content_that_left_its_file_has_copies() {
-    let mut bench = Bench::new();
-    bench.apply(Step::Write { lines: 2, length: 80 });
-    bench.pump();
-    let text = std::fs::read(&bench.path).unwrap();
-    let path = bench.path.with_extension("1");
-    std::fs::write(&path, &text).unwrap();
-    let fd = StdFile::open(&path).unwrap();
-    let facts = Facts::of(&fd).unwrap();
-    let other = bench.files.insert(fd.into(), &facts, text, Now::read());
-    let start = |bench: &mut Bench| {
-        let file = (bench.files.get(other).unwrap(), &bench.files);
-        let start = start::find(
-            &bench.running.lanes[0],
-            &bench.running.sources[0],
-            file,
-            &mut bench.saved,
-        )
-        .unwrap();
-        (start.position.offset, start.copy_of.is_some())
-    };
-    assert_eq!(start(&mut bench), (0, false), "they begin alike");
-    bench.files.get_mut(bench.file).unwrap().deleted = true;
-    assert_eq!(start(&mut bench), (162, true));
-    bench.files.get_mut(bench.file).unwrap().deleted = false;
-    bench.apply(Step::Truncate);
-    assert_eq!(start(&mut bench), (162, true));
 }
 
 /// As while a destination is down.
