@@ -6,6 +6,7 @@ use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
 use crate::positions::Hashed;
+use crate::reading::facts::Facts;
 
 use super::cursor::Cursor;
 use super::files::File;
@@ -43,7 +44,7 @@ fn has_known_head(file: &File) -> Result<bool, Errno> {
 /// another one by now, where nobody has read of the former.
 pub(super) fn is_cut(cursor: &Cursor, file: &File) -> Result<bool, Errno> {
     match file.fd().filter(|_| cursor.read == 0) {
-        Some(fd) => Ok(u64::try_from(rustix::fs::fstat(fd)?.st_size).is_ok_and(|size| size < file.size)),
+        Some(fd) => Ok(Facts::of(fd)?.size < file.size),
         None => Ok(false),
     }
 }
@@ -105,7 +106,6 @@ mod tests {
     use super::*;
     use crate::engine::clock::Now;
     use crate::engine::files::Files;
-    use crate::reading::facts::Facts;
 
     fn file(write: impl FnOnce(&mut std::fs::File)) -> Option<u64> {
         let mut file = tempfile::tempfile().unwrap();
