@@ -46,7 +46,7 @@ impl Beginnings {
     }
 
     /// Files that may begin like this; `None` where too little is known to leave any out.
-    pub(super) fn like(&self, start: &[u8]) -> Option<impl Iterator<Item = FileId>> {
+    pub(super) fn like<'a>(&'a self, start: &[u8]) -> Option<impl Iterator<Item = FileId> + use<'a>> {
         let hash = key(start)?;
         let same = self
             .by_hash

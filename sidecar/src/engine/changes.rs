@@ -223,7 +223,7 @@ impl Engine {
         }
     }
 
-    fn look_at_file(&mut self, id: FileId, now: Now) {
+    pub(super) fn look_at_file(&mut self, id: FileId, now: Now) {
         let Some(file) = self.files.get_mut(id) else {
             return;
         };
@@ -243,6 +243,9 @@ impl Engine {
         if seen != Seen::Same && lanes.any(|lane| lane.is_rewritten((id, file))) {
             file.begin_anew(now);
             seen = Seen::Replaced;
+        }
+        if file.deleted {
+            self.files.note_deleted(id);
         }
         if seen != Seen::Same {
             self.files.stir(id);
@@ -363,6 +366,10 @@ impl Engine {
 
     /// Forgets those delivered files that no name leads to any more.
     fn let_go_of_gone(&mut self, delivered: &mut Vec<(Duration, FileId)>, now: Now) {
+        if !self.suspects.is_empty() {
+            // One of them may be a copy of what was deleted.
+            return;
+        }
         let silent = delivered.iter().filter(|(since, _)| *since >= LET_GO_AFTER);
         let gone: HashSet<FileId> = silent.map(|(_, id)| *id).filter(|id| self.is_gone(*id)).collect();
         delivered.retain(|(_, id)| !gone.contains(id));

@@ -36,7 +36,7 @@ impl Engine {
     /// Whether one more file may be opened.
     pub(super) fn has_descriptor(&mut self) -> bool {
         let most = self.options.descriptors.saturating_sub(RESERVED).max(LEAST);
-        let open = self.files.count_open();
+        let open = self.files.count_open() + self.suspects.len();
         if open < most {
             return true;
         }

@@ -87,7 +87,15 @@ impl Engine {
         };
         self.take_in(at, findings, &before, now);
         self.seek_copies(at, siblings, now);
-        self.running[at.running].sources[at.source].walked = Walked::Current;
+        let running = &mut self.running[at.running];
+        let source = &mut running.sources[at.source];
+        if std::mem::replace(&mut source.walked, Walked::Current) == Walked::Stale
+            && let Some(saved) = &mut self.saved
+        {
+            let flows = running.lanes.iter().filter_map(|lane| lane.flows.get(&source.id));
+            let walked_at = Now::read();
+            flows.for_each(|flow| saved.note_walk(flow.key, Some(walked_at)));
+        }
     }
 
     /// Looks at one name of a watched directory.
@@ -105,10 +113,13 @@ impl Engine {
         for (path, refusal) in findings.refused {
             self.refuse(at, path, refusal, before);
         }
-        for entry in findings.entries {
-            if entry.is_match || self.is_missed(at, &entry) {
-                self.take_in_file(at, &entry, before, Caution::Wait, now);
-            }
+        // Before others can be taken for their copies.
+        let (missed, others): (Vec<_>, Vec<_>) = findings
+            .entries
+            .into_iter()
+            .partition(|entry| self.is_missed(at, entry));
+        for entry in missed.iter().chain(others.iter().filter(|entry| entry.is_match)) {
+            self.take_in_file(at, entry, before, Caution::Wait, now);
         }
     }
 
@@ -204,10 +215,8 @@ impl Engine {
                 return;
             }
             let head = start::read_head(&fd, HEAD);
-            if caution == Caution::Wait
-                && let Some(patience) = self.suspicion(at, &head, facts.size)
-            {
-                return self.suspect(at, entry, (Opened { fd, facts, resolved }, patience), now);
+            if caution == Caution::Wait && self.begins_alike(at, &head, facts.size) {
+                return self.suspect(at, entry, Opened { fd, facts, resolved }, now);
             }
             let id = self.files.insert(fd, &facts, head, now);
             self.know_hole(id);
@@ -316,7 +325,7 @@ impl Engine {
                 inode: opened.facts.id.inode,
                 is_match: true,
             };
-            self.adopt(at, &entry, opened, Caution::Decide, now);
+            self.adopt(at, &entry, opened, Caution::Wait, now);
         }
         found
     }

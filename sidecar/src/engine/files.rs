@@ -155,6 +155,7 @@ pub(crate) struct Files {
     /// With the file's inode: an ordered set takes less room than a table.
     by_inode: BTreeSet<(u64, FileId)>,
     beginnings: Beginnings,
+    deleted: BTreeSet<FileId>,
     next: u64,
     next_slot: u64,
 }
@@ -200,11 +201,21 @@ impl Files {
     }
 
     /// The files that may begin with these bytes.
-    pub(crate) fn begin_like(&self, start: &[u8]) -> Vec<FileId> {
-        match self.beginnings.like(start) {
-            Some(files) => files.collect(),
-            None => self.by_id.keys().copied().collect(),
-        }
+    pub(crate) fn begin_like<'a>(&'a self, start: &[u8]) -> impl Iterator<Item = FileId> + use<'a> {
+        let like = self.beginnings.like(start);
+        let all = like.is_none().then(|| self.by_id.keys().copied());
+        like.into_iter().flatten().chain(all.into_iter().flatten())
+    }
+
+    /// No name leads to it any more, as far as is known.
+    pub(crate) fn note_deleted(&mut self, id: FileId) {
+        self.deleted.insert(id);
+    }
+
+    /// Those that no name leads to.
+    pub(crate) fn deleted(&self) -> impl Iterator<Item = (FileId, &File)> {
+        let known = self.deleted.iter().filter_map(|id| Some((*id, self.get(*id)?)));
+        known.filter(|(_, file)| file.deleted)
     }
 
     pub(crate) fn get(&self, id: FileId) -> Option<&File> {
@@ -234,6 +245,7 @@ impl Files {
     pub(crate) fn remove(&mut self, id: FileId) {
         self.open.remove(&id);
         self.quiet.remove(&id);
+        self.deleted.remove(&id);
         if let Some(file) = self.by_id.remove(&id) {
             self.by_inode.remove(&(file.key.inode, id));
             self.beginnings.remove(id, file.noted);

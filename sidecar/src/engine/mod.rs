@@ -17,6 +17,7 @@ mod budget;
 mod changes;
 mod clock;
 mod content;
+mod copies;
 mod cursor;
 mod descriptors;
 mod discover;

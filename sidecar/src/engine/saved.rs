@@ -83,6 +83,13 @@ impl Saved {
         saved
     }
 
+    /// When a flow's files were all found, or that they have to be.
+    pub(crate) fn note_walk(&mut self, flow: FlowKey, at: Option<Now>) {
+        if let Some(unclaimed) = self.unclaimed.get_mut(&flow) {
+            unclaimed.note_walk(at.map(|at| at.wall));
+        }
+    }
+
     /// What a flow had settled before this process; `None` for a new flow.
     pub(crate) fn counters(&self, flow: FlowKey) -> Option<Counters> {
         self.counters.get(&flow).map(|known| known.counters)

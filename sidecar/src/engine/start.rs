@@ -9,13 +9,14 @@ use crate::reading::charset::Charset;
 use crate::reading::lines::LineState;
 
 use super::content::hash_at;
+use super::copies::copied;
 use super::cursor::{CursorId, Position};
 use super::files::{File, Files};
-use super::head::{HEAD, LEAST_HEAD};
-use super::lane::{Known, Lane, ReadTo};
+use super::head::HEAD;
+use super::lane::Lane;
 use super::marks::Marks;
 use super::saved::Saved;
-use super::source::{Source, SourceId};
+use super::source::Source;
 use super::unclaimed::Candidate;
 
 #[derive(Clone, Debug, Default)]
@@ -139,36 +140,4 @@ fn end(file: &File, charset: Charset) -> Position {
         },
         tail: Hashed::default(),
     }
-}
-
-/// What is known of the file that this one is a copy of: where it was read to.
-fn copied(lane: &Lane, (source, file, head): (SourceId, &File, &[u8]), files: &Files) -> Option<(Position, CursorId)> {
-    // The same bytes at the same place, up to 4 KiB of them, right before the position.
-    let has_tail = |position: &Position| {
-        let length = position.tail.length;
-        let from = position.offset.checked_sub(length.into());
-        length as usize >= LEAST_HEAD && from.and_then(|from| hash_at(file, from, length)) == Some(position.tail)
-    };
-    // Nothing was read before it was truncated, so there is only its beginning to tell it by.
-    let is_unread = |known: &Known<'_>| {
-        matches!(known.read_to, ReadTo::Position(Position { offset: 0, .. })) && known.head.is_like(head)
-    };
-    let known = lane.reading(source, files, file.head.start());
-    let mut known = known.filter(|known| known.read_to.offset() <= file.size);
-    known.find_map(|known| {
-        let position = known.read_to.position();
-        (has_tail(&position) || is_unread(&known)).then_some((position, known.cursor))
-    })
-}
-
-/// The file begins like one that is being read, as far as it goes, and has less than was read of that: its copying is under
-/// way. Or it has more, and nothing that the other one hasn't: that may be truncated at any moment, and until then it is read
-/// there.
-pub(super) fn may_become_copy(lane: &Lane, source: SourceId, files: &Files, head: &[u8], size: u64) -> bool {
-    let mut known = lane.reading(source, files, head);
-    known.any(|known| {
-        let read_to = known.read_to.offset();
-        let is_held = || size < read_to || (size > read_to && known.read_to.holds(size, files));
-        known.head.is_like(head) && is_held()
-    })
 }

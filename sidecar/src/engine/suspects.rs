@@ -37,25 +37,23 @@ pub(crate) struct Suspect {
 }
 
 impl Engine {
-    /// How long a file may be held back because it may become a copy of another.
-    pub(super) fn suspicion(&self, at: At, head: &[u8], size: u64) -> Option<Duration> {
-        let running = &self.running[at.running];
-        let source = running.sources[at.source].id;
-        let is_suspicious = running
-            .lanes
-            .iter()
-            .any(|lane| start::may_become_copy(lane, source, &self.files, head, size));
+    /// How long a file of this size may be held back.
+    fn patience(&self, size: u64) -> Duration {
         // A short beginning that is the same by chance costs little; nothing at all costs nothing.
         let is_short = (1..LEAST_HEAD as u64).contains(&size);
         let usual = if is_short { SHORT_PATIENCE } else { PATIENCE };
         let most = if self.is_last_call() { LAST_PATIENCE } else { usual };
-        is_suspicious.then_some(usual.min(most))
+        usual.min(most)
     }
 
-    pub(super) fn suspect(&mut self, at: At, entry: &Entry, (opened, patience): (Opened, Duration), now: Now) {
+    /// Holds a file back that may become a copy of another.
+    pub(super) fn suspect(&mut self, at: At, entry: &Entry, opened: Opened, now: Now) {
+        let patience = self.patience(opened.facts.size);
         let source = self.running[at.running].sources[at.source].id;
         let is_known = |known: &&mut Suspect| known.source == source && known.opened.facts.id == opened.facts.id;
         if let Some(known) = self.suspects.iter_mut().find(is_known) {
+            // Perhaps it has another name now.
+            known.entry.clone_from(entry);
             known.grew(opened.facts, patience, now);
             return;
         }
@@ -65,7 +63,7 @@ impl Engine {
             opened,
             until: now.instant + patience,
             at_last: now.instant + AT_LAST,
-            look_at: now.instant + LOOK,
+            look_at: now.instant,
         });
     }
 
@@ -104,13 +102,14 @@ impl Engine {
             return;
         }
         let head = start::read_head(&suspect.opened.fd, HEAD);
-        let suspicion = self.suspicion(at, &head, facts.size);
+        let is_suspicious = self.may_become_copy(at, (&head, facts.size), now);
         let is_deleted = facts.links == 0;
         if self.is_last_call() {
             suspect.until = suspect.until.min(now.instant + LAST_PATIENCE);
         }
         let is_over = now.instant >= suspect.until || is_deleted;
-        if let Some(patience) = suspicion.filter(|_| !is_over) {
+        if is_suspicious && !is_over {
+            let patience = self.patience(facts.size);
             suspect.grew(facts, patience, now);
             suspect.look_at = now.instant + LOOK;
             self.suspects.push(suspect);

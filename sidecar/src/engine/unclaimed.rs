@@ -12,6 +12,9 @@ use super::head::LEAST_HEAD;
 pub(super) struct Unclaimed {
     /// None is empty.
     by_inode: BTreeMap<u64, Vec<(RecordId, FilePosition)>>,
+    /// What was made after the first walk is no copy of theirs: the originals would have been found. In nanoseconds since the
+    /// Unix epoch.
+    walked_at: Option<i64>,
 }
 
 /// A file that may have a position, with a look into its content.
@@ -31,6 +34,10 @@ impl Unclaimed {
             .push((record, position));
     }
 
+    pub(super) fn note_walk(&mut self, at: Option<i64>) {
+        self.walked_at = at;
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.by_inode.is_empty()
     }
@@ -43,6 +50,9 @@ impl Unclaimed {
     pub(super) fn claim(&mut self, file: &Candidate<'_>) -> Option<(RecordId, FilePosition)> {
         let same = self.place(file.key.inode, |saved| is_same(saved, file));
         let (inode, at) = same.or_else(|| {
+            if self.walked_at.is_some_and(|at| file.key.birth > at) {
+                return None;
+            }
             let mut inodes = self.by_inode.keys();
             inodes.find_map(|inode| self.place(*inode, |saved| is_copy(saved, file)))
         })?;

@@ -17,6 +17,8 @@ pub(crate) struct Facts {
     pub(crate) allocated: u64,
     /// Nanoseconds since the Unix epoch.
     pub(crate) modified: i64,
+    /// The same of when it was last written to, cut, renamed or deleted.
+    pub(crate) changed: i64,
     pub(crate) links: u32,
     pub(crate) owner: Owner,
 }
@@ -69,6 +71,7 @@ impl From<&Statx> for Facts {
             size: stat.stx_size,
             allocated: stat.stx_blocks * 512,
             modified: nanoseconds(stat.stx_mtime),
+            changed: nanoseconds(stat.stx_ctime),
             links: stat.stx_nlink,
             owner: Owner {
                 mode: stat.stx_mode & 0o7777,

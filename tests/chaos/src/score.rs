@@ -77,7 +77,7 @@ pub(crate) fn judge(
     let generations = journal.generations();
     for (number, receiver) in receivers.iter().enumerate() {
         let mut arrived = receiver.arrived();
-        arrived.join_parts();
+        arrived.join_parts(|id| was_written(&generations, id));
         let circumstances = Circumstances::of(number, scenario, journal);
         judge_missing((number, &generations), &circumstances, &arrived, &mut verdict);
         judge_duplicates((number, scenario, journal), &generations, &arrived, &mut verdict);
@@ -189,15 +189,19 @@ fn judge_order((number, scenario, journal): (usize, &Scenario, &Journal), arrive
 
 fn judge_texts((number, generations): (usize, &Generations), arrived: &Arrived, verdict: &mut Verdict) {
     let texts = arrived.foreign.iter().map(|text| text.chars().take(80).collect());
-    let unknown = arrived.counts().filter(|(id, count)| {
-        let generation = generations.get(&id.generation);
-        *count > 0 && generation.is_none_or(|generation| generation.lines.len() <= id.line as usize)
-    });
+    let unknown = arrived
+        .counts()
+        .filter(|(id, count)| *count > 0 && !was_written(generations, *id));
     let foreign: Vec<String> = texts.chain(unknown.map(|(id, _)| format!("{id:?}"))).collect();
     verdict.fault_if(!foreign.is_empty(), || {
         let first = &foreign[..foreign.len().min(3)];
         format!("out{number}: nobody wrote {} texts, such as {first:?}", foreign.len())
     });
+}
+
+fn was_written(generations: &Generations, id: LineId) -> bool {
+    let generation = generations.get(&id.generation);
+    generation.is_some_and(|generation| (id.line as usize) < generation.lines.len())
 }
 
 fn judge_words((settled, told): (bool, &Told), scenario: &Scenario, verdict: &mut Verdict) {

@@ -155,7 +155,7 @@ impl World {
         assert_eq!(store.torn(), 0);
         let mut saved = Saved::new(store, self.now);
         let mut lane = Lane::new(destination(), link, Arc::default());
-        lane.open_flow("p", &source, &saved);
+        lane.open_flow("p", &source, &mut saved);
         let (mut files, mut ids) = (Files::default(), Vec::new());
         for file in 0..FILES {
             let fd = StdFile::open(self.path(file)).unwrap();

@@ -55,7 +55,6 @@ use crate::batch::{Batch, Parcel};
 use crate::destination::Limits;
 use crate::positions::{FilePosition, FlowKey, IntentId, LaneKey, PathHash};
 use crate::processing::{Memory, Scratch};
-use crate::reading::facts::Facts;
 use crate::sending::{Health, Holding, LaneHandle, LaneId};
 
 use super::account::{Account, Loss};
@@ -104,40 +103,9 @@ struct Successor {
 pub(crate) struct Known<'a> {
     pub(crate) cursor: CursorId,
     pub(crate) head: &'a Head,
-    pub(crate) read_to: ReadTo<'a>,
-}
-
-/// How far a content was read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum ReadTo<'a> {
-    /// The hash of what stands before is made when it is asked for: that costs more than most questions.
-    Cursor(&'a Cursor),
-    Position(Position),
-}
-
-impl ReadTo<'_> {
-    pub(crate) const fn offset(&self) -> u64 {
-        match self {
-            Self::Cursor(cursor) => cursor.read,
-            Self::Position(position) => position.offset,
-        }
-    }
-
-    /// Whether the first `size` bytes of the content are still in their file, or were a moment ago: until the truncation is
-    /// noticed, what was read of them isn't given to every lane. What was seen last of the file may be no longer true.
-    pub(crate) fn holds(&self, size: u64, files: &Files) -> bool {
-        let Self::Cursor(cursor) = self else { return false };
-        let fd = files.get(cursor.file).and_then(File::fd);
-        let facts = fd.and_then(|fd| Facts::of(fd).ok());
-        facts.is_some_and(|facts| size <= facts.size || facts.size < cursor.read)
-    }
-
-    pub(crate) fn position(&self) -> Position {
-        match self {
-            Self::Cursor(cursor) => cursor.known_position(),
-            Self::Position(position) => *position,
-        }
-    }
+    pub(crate) read_to: Position,
+    /// Its file has another one by now.
+    pub(crate) is_former: bool,
 }
 
 /// One source on its way to this destination.
@@ -235,13 +203,16 @@ impl Lane {
     }
 
     /// Goes on with a source, or begins with it.
-    pub(crate) fn open_flow(&mut self, pipeline: &str, source: &Source, saved: &Saved) {
+    pub(crate) fn open_flow(&mut self, pipeline: &str, source: &Source, saved: &mut Saved) {
         let key = FlowKey::new(pipeline, &source.config.name, &self.destination.name);
         self.replay.lane = LaneKey::new(pipeline, &self.destination.name);
-        self.flows.entry(source.id).or_insert_with(|| Flow {
-            key,
-            account: Account::resume(saved.counters(key).unwrap_or_default()),
-            memory: Memory::default(),
+        self.flows.entry(source.id).or_insert_with(|| {
+            saved.note_walk(key, None);
+            Flow {
+                key,
+                account: Account::resume(saved.counters(key).unwrap_or_default()),
+                memory: Memory::default(),
+            }
         });
     }
 
@@ -303,28 +274,26 @@ impl Lane {
         }
     }
 
-    /// What is known of the contents that begin with these bytes and that the source's files have, or had a moment ago: to
-    /// recognise a copy.
-    pub(crate) fn reading<'a>(
-        &'a self,
-        source: SourceId,
-        files: &'a Files,
-        start: &[u8],
-    ) -> impl Iterator<Item = Known<'a>> {
-        let live = files.begin_like(start).into_iter().filter_map(move |file| {
-            let cursor = self.by_file.get(&(source, file))?;
-            Some(Known {
-                cursor: *cursor,
-                head: &files.get(file)?.head,
-                read_to: ReadTo::Cursor(self.cursors.get(cursor).filter(|cursor| !cursor.ended)?),
-            })
-        });
+    /// What is known of a file's present content.
+    pub(crate) fn known<'a>(&self, source: SourceId, id: FileId, file: &'a File) -> Option<Known<'a>> {
+        let cursor = self.by_file.get(&(source, id))?;
+        Some(Known {
+            cursor: *cursor,
+            head: &file.head,
+            read_to: self.cursors.get(cursor)?.known_position(),
+            is_former: false,
+        })
+    }
+
+    /// What is known of contents that the source's files had a moment ago.
+    pub(crate) fn formers_of(&self, source: SourceId) -> impl Iterator<Item = Known<'_>> {
         let formers = self.formers.iter().filter(move |former| former.source == source);
-        live.chain(formers.map(|former| Known {
+        formers.map(|former| Known {
             cursor: former.cursor,
             head: &former.head,
-            read_to: ReadTo::Position(former.read_to),
-        }))
+            read_to: former.read_to,
+            is_former: true,
+        })
     }
 
     /// Since when the oldest pending byte waits, in nanoseconds since the Unix epoch.

@@ -1,5 +1,6 @@
 //! The accounting of a lane under random writes, truncations, settlements and restarts of its task.
 
+mod copies;
 mod encodings;
 mod pacing;
 mod team;
@@ -16,7 +17,7 @@ use super::super::files::Seen;
 use super::super::lockstep::Stock;
 use super::super::running::Running;
 use super::super::source::{Tail, identity};
-use super::super::start::{self, Start};
+use super::super::start::Start;
 use super::*;
 use crate::batch::{DropCause, Settled};
 use crate::destination::stdout;
@@ -142,9 +143,9 @@ impl Bench {
             .insert(file, Tail::new(origin, (0, PathBuf::new()), (0, 0), 0));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (link, batches) = link(&runtime, 1);
-        let saved = Saved::new(Store::in_memory().unwrap(), now);
+        let mut saved = Saved::new(Store::in_memory().unwrap(), now);
         let mut lane = Lane::new(destination(), link, Arc::default());
-        lane.open_flow("p", &source, &saved);
+        lane.open_flow("p", &source, &mut saved);
         lane.attach(&source, (file, files.get(file).unwrap()), &Start::default());
         let pipeline = serde_json::json!({"name": "p", "sources": [], "destinations": []});
         let running = Running {
@@ -240,30 +241,6 @@ impl Bench {
                 self.running.lanes[0].began_anew(self.file, self.files.get(self.file).unwrap(), (before, Now::read()));
             }
         }
-    }
-
-    /// A file with all that the first one has, and more, is found to be its copy.
-    fn copy(&mut self, more: &[u8]) -> CursorId {
-        let path = self.path.with_extension("1");
-        let mut text = std::fs::read(&self.path).unwrap();
-        text.extend_from_slice(more);
-        std::fs::write(&path, text).unwrap();
-        let fd = StdFile::open(&path).unwrap();
-        let facts = Facts::of(&fd).unwrap();
-        let id = self.files.insert(fd.into(), &facts, Vec::new(), Now::read());
-        let source = &mut self.running.sources[0];
-        let origin = source.origin("/var/log/a.log.1", identity(facts.id));
-        let tail = Tail::new(origin, (0, PathBuf::new()), (0, 0), 1);
-        source.tails.insert(id, tail);
-        let lane = &mut self.running.lanes[0];
-        let original = lane.by_file[&(SourceId(1), self.file)];
-        let start = Start {
-            position: lane.cursors[&original].position(),
-            copy_of: Some(original),
-            ..Start::default()
-        };
-        lane.attach(source, (id, self.files.get(id).unwrap()), &start);
-        lane.by_file[&(SourceId(1), id)]
     }
 
     fn now(&self) -> Now {
@@ -415,95 +392,6 @@ fn a_destination_that_takes_over_gets_what_was_gathered_of_a_truncated_file() {
     bench.check();
     let counters = bench.lane().flows[&SourceId(1)].account.counters;
     assert_eq!(counters.acknowledged.bytes, bench.written);
-}
-
-/// Else what wasn't read yet would be read in both.
-#[test]
-fn a_copy_is_left_alone_while_its_original_has_all_of_it_and_was_not_read_to_its_end() {
-    let mut bench = Bench::new();
-    bench.apply(Step::Write { lines: 2, length: 80 });
-    bench.pump();
-    bench.apply(Step::Write { lines: 2, length: 80 });
-    let text = std::fs::read(&bench.path).unwrap();
-    let is_held_back = |bench: &mut Bench, size| {
-        start::may_become_copy(&bench.running.lanes[0], SourceId(1), &bench.files, &text, size)
-    };
-    assert!(is_held_back(&mut bench, 100), "it is being copied");
-    assert!(is_held_back(&mut bench, 324), "the original will be truncated");
-    assert!(!is_held_back(&mut bench, 325), "it has more");
-    std::fs::write(&bench.path, "").unwrap();
-    assert!(is_held_back(&mut bench, 324), "that was truncated isn't noticed yet");
-    std::fs::write(&bench.path, &text).unwrap();
-    bench.pump();
-    assert!(!is_held_back(&mut bench, 324), "nothing of it is new");
-    bench.apply(Step::Truncate);
-    assert!(!is_held_back(&mut bench, 324), "it is where the content goes on");
-}
-
-/// As while a destination is down.
-#[test]
-fn nothing_is_lost_of_a_file_that_was_copied_and_truncated_before_any_of_it_was_read() {
-    let mut bench = Bench::new();
-    let text = "a line that is not read in time\n".repeat(3);
-    bench.write(text.as_bytes());
-    bench.files.get_mut(bench.file).unwrap().head.push(0, text.as_bytes());
-    let path = bench.path.with_extension("1");
-    std::fs::copy(&bench.path, &path).unwrap();
-    std::fs::write(&bench.path, "").unwrap();
-    bench.look();
-    let fd = StdFile::open(&path).unwrap();
-    let facts = Facts::of(&fd).unwrap();
-    let copy = bench
-        .files
-        .insert(fd.into(), &facts, text.clone().into_bytes(), Now::read());
-    let source = &mut bench.running.sources[0];
-    let lane = &mut bench.running.lanes[0];
-    let start = start::find(
-        lane,
-        source,
-        (bench.files.get(copy).unwrap(), &bench.files),
-        &mut bench.saved,
-    )
-    .unwrap();
-    assert!(start.copy_of.is_some());
-    let origin = source.origin("/var/log/a.log.1", identity(facts.id));
-    source
-        .tails
-        .insert(copy, Tail::new(origin, (0, PathBuf::new()), (0, 0), 1));
-    lane.attach(source, (copy, bench.files.get(copy).unwrap()), &start);
-    bench.ahead = Duration::from_secs(60);
-    bench.pump();
-    bench.settle(0, 0);
-    bench.forget();
-    let counters = bench.lane().flows[&SourceId(1)].account.counters;
-    assert_eq!(
-        (counters.acknowledged.bytes, counters.dropped_bytes()),
-        (text.len() as u64, 0)
-    );
-}
-
-/// A process that is killed then goes on in the copy where the original was settled, and not where it was read to.
-#[test]
-fn nothing_is_saved_of_a_copy_before_what_was_read_of_the_original_is_settled() {
-    let mut bench = Bench::new();
-    let in_flight = Limits::of(&destination()).in_flight;
-    for _ in 0..=in_flight {
-        bench.apply(Step::Write { lines: 2, length: 80 });
-        bench.pump();
-    }
-    let copy = bench.copy(b"after the copy was found\n");
-    bench.pump();
-    bench.apply(Step::Truncate);
-    (0..in_flight).for_each(|_| bench.settle(0, 0));
-    bench.pump();
-    assert_eq!(
-        bench.under_way.len(),
-        1,
-        "the end of the original has left with the copy's"
-    );
-    assert_eq!(bench.lane().cursors[&copy].record, None);
-    bench.settle(0, 0);
-    assert!(bench.lane().cursors[&copy].record.is_some(), "now it may be");
 }
 
 /// Lanes of a pipeline share buffers, though one gathers more than another.

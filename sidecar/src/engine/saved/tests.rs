@@ -2,6 +2,8 @@ use super::*;
 use crate::positions::Hashed;
 use crate::reading::facts::FileKey;
 
+/// When all files were found.
+const WALKED: i64 = 10;
 const CONTENT: &[u8] = &[b'x'; 200];
 
 fn saved(inode: u64, offset: u64, content: &[u8]) -> FilePosition {
@@ -35,7 +37,10 @@ fn claim(position: FilePosition, inode: u64, birth: i64, content: &[u8]) -> bool
         head: content,
         hash: &hash,
     };
-    Saved::new(store, Now::read()).claim(FlowKey(1), &candidate).is_some()
+    let mut saved = Saved::new(store, Now::read());
+    let now = Now::read();
+    saved.note_walk(FlowKey(1), Some(Now { wall: WALKED, ..now }));
+    saved.claim(FlowKey(1), &candidate).is_some()
 }
 
 #[test]
@@ -145,6 +150,10 @@ fn the_day_of_a_flow_that_was_idle_begins_when_its_name_is_taken_away() {
 #[test]
 fn a_copy_is_known_by_head_and_tail() {
     assert!(claim(saved(7, 150, CONTENT), 8, 9, CONTENT));
+    assert!(
+        !claim(saved(7, 150, CONTENT), 8, 11, CONTENT),
+        "as by an application that writes the same again"
+    );
     let mut other = CONTENT.to_vec();
     other[145] = b'y';
     assert!(!claim(saved(7, 150, CONTENT), 8, 9, &other));

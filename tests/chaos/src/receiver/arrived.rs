@@ -81,13 +81,15 @@ impl Arrived {
         }
     }
 
-    /// Counts lines that arrived in parts only. What is no part of any is foreign.
-    pub(crate) fn join_parts(&mut self) {
+    /// Counts lines that arrived in parts only. What is no part of any is foreign. Parts of two files may stand at places that
+    /// fit, and make a line that nobody wrote.
+    pub(crate) fn join_parts(&mut self, was_written: impl Fn(LineId) -> bool) {
         let parts: Vec<(u64, String)> = std::mem::take(&mut self.parts).into_iter().collect();
         let mut joined = vec![false; parts.len()];
         for (at, first) in parts.iter().enumerate() {
             for (next, rest) in parts.iter().enumerate() {
-                if let Some(id) = follows(first, rest).then(|| line::join(&first.1, &rest.1)).flatten() {
+                let joint = follows(first, rest).then(|| line::join(&first.1, &rest.1)).flatten();
+                if let Some(id) = joint.filter(|id| was_written(*id)) {
                     (joined[at], joined[next]) = (true, true);
                     if self.count(id) == 0 {
                         self.add(id, 0);
@@ -112,4 +114,30 @@ fn follows((at, first): &(u64, String), (offset, _): &(u64, String)) -> bool {
     let end = at + first.len() as u64;
     let may_be_shorter = first.contains(char::REPLACEMENT_CHARACTER);
     (end..=end + MOST_OF_A_CHARACTER).contains(offset) || may_be_shorter && (at + 1..end).contains(offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_two_files_make_no_line() {
+        let part = |offset: u64, text: &str| Record {
+            text: text.to_owned(),
+            offset,
+            is_part: true,
+            time: 0,
+        };
+        let mut arrived = Arrived::default();
+        let parts = [("w0 10", "2 7 a1 x"), ("w0 ", "17 118 a1 x")];
+        arrived.store(vec![
+            part(10, parts[0].0),
+            part(15, parts[0].1),
+            part(12, parts[1].0),
+            part(15, parts[1].1),
+        ]);
+        arrived.join_parts(|id| [17, 102].contains(&id.generation.number));
+        let lines = arrived.counts().filter(|(_, count)| *count > 0).count();
+        assert_eq!((lines, arrived.foreign), (2, vec![]));
+    }
 }

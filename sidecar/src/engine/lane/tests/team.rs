@@ -103,13 +103,13 @@ impl Team {
             ids.push(id);
         }
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let saved = Saved::new(Store::in_memory().unwrap(), now);
+        let mut saved = Saved::new(Store::in_memory().unwrap(), now);
         let (mut all, mut members) = (Vec::new(), Vec::new());
         for index in 0..lanes {
             let (link, batches) = link(&runtime, index as u64 + 1);
             let mut lane = Lane::new(destination(), link, Arc::default());
             lane.destination.name = index.to_string();
-            lane.open_flow("p", &source, &saved);
+            lane.open_flow("p", &source, &mut saved);
             for id in &ids {
                 lane.attach(&source, (*id, files.get(*id).unwrap()), &Start::default());
             }

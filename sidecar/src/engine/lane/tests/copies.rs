@@ -1,0 +1,123 @@
+//! Files with what another one has, or had.
+
+use super::super::super::start;
+use super::*;
+
+impl Bench {
+    /// Another file that was just found, and where it would be begun.
+    fn beside(&mut self, text: &[u8]) -> (FileId, Start) {
+        let path = self.path.with_extension("1");
+        std::fs::write(&path, text).unwrap();
+        let fd = StdFile::open(&path).unwrap();
+        let facts = Facts::of(&fd).unwrap();
+        let id = self.files.insert(fd.into(), &facts, text.to_vec(), Now::read());
+        let file = (self.files.get(id).unwrap(), &self.files);
+        let start = start::find(&self.running.lanes[0], &self.running.sources[0], file, &mut self.saved);
+        (id, start.unwrap())
+    }
+
+    fn follow(&mut self, (id, start): (FileId, Start)) -> CursorId {
+        let file = self.files.get(id).unwrap();
+        let source = &mut self.running.sources[0];
+        let origin = source.origin("/var/log/a.log.1", identity(file.key));
+        let tail = Tail::new(origin, (0, PathBuf::new()), (0, 0), 1);
+        source.tails.insert(id, tail);
+        let lane = &mut self.running.lanes[0];
+        lane.attach(source, (id, file), &start);
+        lane.by_file[&(SourceId(1), id)]
+    }
+
+    fn text(&self) -> Vec<u8> {
+        std::fs::read(&self.path).unwrap()
+    }
+}
+
+fn begins_at(start: &Start) -> (u64, bool) {
+    (start.position.offset, start.copy_of.is_some())
+}
+
+/// Applications begin many a file alike.
+#[test]
+fn only_a_content_that_left_its_file_has_copies() {
+    let mut bench = Bench::new();
+    bench.apply(Step::Write { lines: 2, length: 80 });
+    bench.pump();
+    let text = bench.text();
+    let (_, start) = bench.beside(&text);
+    assert_eq!(begins_at(&start), (0, false), "there are two of them");
+    bench.apply(Step::Truncate);
+    let (_, start) = bench.beside(&text);
+    assert_eq!(begins_at(&start), (162, true));
+    let mut other = text.clone();
+    other[161] = b'y';
+    let (_, start) = bench.beside(&other);
+    assert_eq!(begins_at(&start), (0, false), "it begins alike");
+}
+
+#[test]
+fn what_was_there_before_a_file_was_deleted_may_be_its_copy() {
+    let mut bench = Bench::new();
+    bench.apply(Step::Write { lines: 2, length: 80 });
+    bench.pump();
+    let text = bench.text();
+    std::fs::write(bench.path.with_extension("1"), &text).unwrap();
+    // The kernel's clock of files has ticks of some milliseconds.
+    std::thread::sleep(Duration::from_millis(50));
+    std::fs::remove_file(&bench.path).unwrap();
+    bench.look();
+    bench.files.note_deleted(bench.file);
+    let (_, start) = bench.beside(&text);
+    assert_eq!(begins_at(&start), (162, true));
+    std::thread::sleep(Duration::from_millis(50));
+    std::fs::remove_file(bench.path.with_extension("1")).unwrap();
+    let (_, start) = bench.beside(&text);
+    assert_eq!(begins_at(&start), (0, false), "the application began anew");
+}
+
+/// As while a destination is down.
+#[test]
+fn nothing_is_lost_of_a_file_that_was_copied_and_truncated_before_any_of_it_was_read() {
+    let mut bench = Bench::new();
+    let text = "a line that is not read in time\n".repeat(3);
+    bench.write(text.as_bytes());
+    bench.files.get_mut(bench.file).unwrap().head.push(0, text.as_bytes());
+    bench.apply(Step::Truncate);
+    let copy = bench.beside(text.as_bytes());
+    assert_eq!(begins_at(&copy.1), (0, true));
+    bench.follow(copy);
+    bench.ahead = Duration::from_secs(60);
+    bench.pump();
+    bench.settle(0, 0);
+    bench.forget();
+    let counters = bench.lane().flows[&SourceId(1)].account.counters;
+    assert_eq!(
+        (counters.acknowledged.bytes, counters.dropped_bytes()),
+        (text.len() as u64, 0)
+    );
+}
+
+/// A process that is killed then goes on in the copy where the original was settled, and not where it was read to.
+#[test]
+fn nothing_is_saved_of_a_copy_before_what_was_read_of_the_original_is_settled() {
+    let mut bench = Bench::new();
+    let in_flight = Limits::of(&destination()).in_flight;
+    for _ in 0..=in_flight {
+        bench.apply(Step::Write { lines: 2, length: 80 });
+        bench.pump();
+    }
+    let more = [bench.text(), b"what was not read of the original\n".to_vec()].concat();
+    bench.apply(Step::Truncate);
+    let copy = bench.beside(&more);
+    let copy = bench.follow(copy);
+    bench.pump();
+    (0..in_flight).for_each(|_| bench.settle(0, 0));
+    bench.pump();
+    assert_eq!(
+        bench.under_way.len(),
+        1,
+        "the end of the original has left with the copy's"
+    );
+    assert_eq!(bench.lane().cursors[&copy].record, None);
+    bench.settle(0, 0);
+    assert!(bench.lane().cursors[&copy].record.is_some(), "now it may be");
+}
