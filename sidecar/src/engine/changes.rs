@@ -14,7 +14,7 @@ use super::descriptors::superfluous;
 use super::due::ROUND;
 use super::files::{FileId, Seen};
 use super::lane::{Fate, Turn};
-use super::{Engine, GATHER, POLL, SWEEP};
+use super::{Engine, GATHER, POLL, SWEEP, suspects};
 
 /// The two halves of a rename are in the queue together, or nearly.
 const RENAME_WITHIN: Duration = Duration::from_secs(1);
@@ -245,7 +245,7 @@ impl Engine {
             seen = Seen::Replaced;
         }
         if file.deleted {
-            self.files.note_deleted(id);
+            self.files.note_deleted(id, now);
         }
         if seen != Seen::Same {
             self.files.stir(id);
@@ -366,12 +366,11 @@ impl Engine {
 
     /// Forgets those delivered files that no name leads to any more.
     fn let_go_of_gone(&mut self, delivered: &mut Vec<(Duration, FileId)>, now: Now) {
-        if !self.suspects.is_empty() {
-            // One of them may be a copy of what was deleted.
-            return;
-        }
         let silent = delivered.iter().filter(|(since, _)| *since >= LET_GO_AFTER);
-        let gone: HashSet<FileId> = silent.map(|(_, id)| *id).filter(|id| self.is_gone(*id)).collect();
+        let gone = silent.map(|(_, id)| *id);
+        let gone: HashSet<FileId> = gone
+            .filter(|id| self.is_gone(*id) && !self.may_have_copies(*id, now))
+            .collect();
         delivered.retain(|(_, id)| !gone.contains(id));
         for id in gone {
             self.forget(id, now);
@@ -382,6 +381,12 @@ impl Engine {
         // Without events, names aren't known well enough to conclude anything from their absence.
         let has_name = self.watcher.must_poll() || self.names.lead_to(id);
         !has_name || self.files.get(id).is_some_and(|file| file.deleted)
+    }
+
+    /// One of the files that are held back may be made of it, before it was deleted.
+    fn may_have_copies(&self, id: FileId, now: Now) -> bool {
+        let deleted = self.files.deleted_at(id);
+        !self.suspects.is_empty() && deleted.is_some_and(|at| now.instant < at + suspects::AT_LAST)
     }
 
     /// The same for closed files, now and then.

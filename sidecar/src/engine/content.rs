@@ -1,6 +1,7 @@
 //! Whether a file still holds what was read of it. Applications truncate and fill again while it is being read.
 
 use std::ops::Range;
+use std::os::fd::AsFd;
 
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
@@ -61,8 +62,12 @@ fn has_tail(cursor: &Cursor, file: &File) -> bool {
 
 /// The hash of a part of the file; none where it isn't there.
 pub(super) fn hash_at(file: &File, offset: u64, length: u32) -> Option<Hashed> {
+    hash_of(file.fd()?, offset, length)
+}
+
+pub(super) fn hash_of(fd: impl AsFd, offset: u64, length: u32) -> Option<Hashed> {
     let mut bytes = vec![0; length as usize];
-    let got = rustix::io::pread(file.fd()?, &mut bytes, offset).ok()?;
+    let got = rustix::io::pread(fd, &mut bytes, offset).ok()?;
     (got == bytes.len()).then(|| Hashed::of(&bytes))
 }
 

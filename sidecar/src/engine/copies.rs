@@ -1,10 +1,9 @@
 //! Which new files are copies of known ones, as `copytruncate` makes them: they are read on where the known one was read to.
 //!
 //! Applications begin many a file alike, so what two files have in common makes neither a copy. Only a content that *left*
-//! its file has copies: the file was truncated or filled anew, or was deleted after the copy was made. A file that begins
+//! its file has one: the file was truncated or filled anew, or was deleted, and the copy was there before. A file that begins
 //! like another one is held back (`suspects`) until the other one was looked at, and while it has nothing that the other
-//! one hasn't. If the other one just stays as it is, there are two files, and both are read. A mistake here costs lines that
-//! come twice, never lines.
+//! one hasn't. If the other one just stays as it is, there are two files, and both are read.
 
 use rustix::fd::OwnedFd;
 
@@ -13,37 +12,58 @@ use crate::reading::facts::{Facts, FileKey};
 use super::Engine;
 use super::clock::Now;
 use super::content::hash_at;
-use super::cursor::{CursorId, Position};
+use super::cursor::{CursorId, Position, TAIL};
 use super::discover::At;
 use super::files::{File, FileId, Files};
 use super::head::LEAST_HEAD;
 use super::lane::{Known, Lane};
-use super::source::{Source, SourceId};
+use super::source::Source;
+use super::start;
+use super::unclaimed::Candidate;
 
-/// Of the files that begin like a new one, so many are looked at: there may be tens of thousands.
-const MOST: usize = 100;
+/// Of the files that begin like a new one, so many are thought of: there may be tens of thousands.
+const MOST: usize = 1_000;
+/// And so many of them are looked at.
+const MOST_LOOKS: usize = 100;
+
+/// How many of the files that begin like a new one are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Until one is found that has all of it.
+    UntilFound,
+    /// All: what becomes of the new one is decided now.
+    AtAll,
+}
 
 impl Engine {
     /// Whether a file begins like one that is known, as far as it goes. Asked for every new file, so nothing is looked at.
     pub(super) fn begins_alike(&self, at: At, head: &[u8], size: u64) -> bool {
-        alike(&self.running[at.running].sources[at.source], &self.files, head)
-            .next()
-            .is_some()
-            || self.is_behind_former(at, head, size)
+        let source = &self.running[at.running].sources[at.source];
+        alike(source, &self.files, head).next().is_some() || self.is_behind_former(at, head, size)
     }
 
     /// The file has nothing that another one hasn't, or had a moment ago: perhaps it is being copied, or was, and the other
     /// one will be truncated.
-    pub(super) fn may_become_copy(&mut self, at: At, (head, size): (&[u8], u64), now: Now) -> bool {
-        let source = &self.running[at.running].sources[at.source];
-        let originals: Vec<FileId> = alike(source, &self.files, head).take(MOST).collect();
-        let is_held = originals.into_iter().any(|id| {
+    pub(super) fn may_become_copy(&mut self, at: At, (head, size): (&[u8], u64), look: Look, now: Now) -> bool {
+        let mut is_held = false;
+        for id in self.originals(at, head, size) {
             self.open_again(at, id);
             self.look_at_file(id, now);
             let file = self.files.get(id).filter(|file| !file.deleted);
-            file.is_some_and(|file| size <= file.size && file.head.is_like(head))
-        });
+            is_held |= file.is_some_and(|file| size <= file.size && file.head.is_like(head));
+            if is_held && look == Look::UntilFound {
+                break;
+            }
+        }
         is_held || self.is_behind_former(at, head, size)
+    }
+
+    /// Files that the new one may be a copy of, the likely ones first.
+    fn originals(&self, at: At, head: &[u8], size: u64) -> Vec<FileId> {
+        let source = &self.running[at.running].sources[at.source];
+        let is_as_long = |id: &FileId| self.files.get(*id).is_some_and(|file| file.size >= size);
+        let (likely, others): (Vec<_>, Vec<_>) = alike(source, &self.files, head).take(MOST).partition(is_as_long);
+        likely.into_iter().chain(others).take(MOST_LOOKS).collect()
     }
 
     /// It has less than was read of a content that left its file.
@@ -79,35 +99,59 @@ fn alike<'a>(source: &'a Source, files: &'a Files, head: &'a [u8]) -> impl Itera
     })
 }
 
-/// What is known of the content that this file has a copy of: where it was read to.
+/// Where a file is read on that is the copy of a known content, and which.
 pub(super) fn copied(
     lane: &Lane,
-    (source, file, head): (SourceId, &File, &[u8]),
+    source: &Source,
+    copy: &Candidate<'_>,
     files: &Files,
 ) -> Option<(Position, CursorId)> {
-    // The same bytes at the same place, up to 4 KiB of them, right before the position.
-    let has_tail = |position: &Position| {
-        let length = position.tail.length;
-        let from = position.offset.checked_sub(length.into());
-        length as usize >= LEAST_HEAD && from.and_then(|from| hash_at(file, from, length)) == Some(position.tail)
-    };
-    let is_copy = |known: &Known<'_>| {
-        // Where nothing was read before it was truncated, there is only its beginning to tell it by.
-        let is_unread = known.is_former && known.read_to.offset == 0 && known.head.is_like(head);
-        known.read_to.offset <= file.size && (is_unread || has_tail(&known.read_to))
-    };
-    let formers = lane.formers_of(source);
-    let deleted = files
-        .deleted()
-        .filter(|(_, original)| was_deleted_after(original, file));
-    let deleted = deleted.filter_map(|(id, original)| lane.known(source, id, original));
-    let mut known = formers.chain(deleted);
-    known.find(is_copy).map(|known| (known.read_to, known.cursor))
+    let formers = lane.formers_of(source.id).filter(|former| {
+        // What was made later is no copy. Where the file system doesn't say when, time hardly was.
+        copy.key.birth <= former.left_at
+    });
+    let deleted = files.deleted().filter(|(_, original)| {
+        // An application that deletes its file and begins anew is not rare, so there has to be a time.
+        copy.key.birth > 0 && original.head.is_like(copy.head)
+    });
+    let deleted = deleted.filter_map(|(id, original)| of_deleted(lane, source, (id, original)));
+    let mut known = formers.chain(deleted.filter(|known| copy.key.birth < known.left_at));
+    known
+        .find(|known| is_copy(known, copy))
+        .map(|known| (known.read_to, known.cursor))
 }
 
-/// A file that is made after another one was deleted is no copy of that. Where the file system doesn't say when it was made,
-/// it is taken for none.
-fn was_deleted_after(original: &File, copy: &File) -> bool {
-    let facts = original.fd().and_then(|fd| Facts::of(fd).ok());
-    copy.key.birth > 0 && facts.is_some_and(|facts| copy.key.birth < facts.changed)
+/// What is read of a deleted file is read to its end there, so its copy begins at that.
+fn of_deleted<'a>(lane: &Lane, source: &Source, (id, file): (FileId, &'a File)) -> Option<Known<'a>> {
+    let known = lane.known(source.id, id, file)?;
+    let left_at = Facts::of(file.fd()?).ok()?.changed;
+    let mut read_to = known.read_to;
+    if read_to.offset < file.size {
+        let length = file.size.min(TAIL as u64);
+        read_to = start::end(file, source.charset.of_file(file.head.start()));
+        read_to.tail = hash_at(file, file.size - length, u32::try_from(length).ok()?)?;
+    }
+    Some(Known {
+        read_to,
+        left_at,
+        ..known
+    })
+}
+
+fn is_copy(known: &Known<'_>, copy: &Candidate<'_>) -> bool {
+    let Position { offset, tail, .. } = known.read_to;
+    if offset > copy.size {
+        return false;
+    }
+    // The same bytes at the same place, up to 4 KiB of them, right before the position.
+    let has_tail = || {
+        let from = offset.checked_sub(tail.length.into());
+        from.and_then(|from| (copy.hash)(from, tail.length)) == Some(tail)
+    };
+    if tail.length as usize >= LEAST_HEAD {
+        return has_tail();
+    }
+    // Nothing was read of it, or hardly anything since it was opened, so there is its beginning to tell it by.
+    let begins_so = known.head.is_telling() && copy.head.len() >= LEAST_HEAD && known.head.is_like(copy.head);
+    begins_so && (offset == 0 || tail.length > 0 && has_tail())
 }

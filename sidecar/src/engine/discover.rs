@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use pipeline::source::StartAt;
 use rustix::io::Errno;
 
 use crate::reading::compressed;
@@ -87,15 +88,7 @@ impl Engine {
         };
         self.take_in(at, findings, &before, now);
         self.seek_copies(at, siblings, now);
-        let running = &mut self.running[at.running];
-        let source = &mut running.sources[at.source];
-        if std::mem::replace(&mut source.walked, Walked::Current) == Walked::Stale
-            && let Some(saved) = &mut self.saved
-        {
-            let flows = running.lanes.iter().filter_map(|lane| lane.flows.get(&source.id));
-            let walked_at = Now::read();
-            flows.for_each(|flow| saved.note_walk(flow.key, Some(walked_at)));
-        }
+        self.running[at.running].sources[at.source].walked = Walked::Current;
     }
 
     /// Looks at one name of a watched directory.
@@ -113,13 +106,15 @@ impl Engine {
         for (path, refusal) in findings.refused {
             self.refuse(at, path, refusal, before);
         }
-        // Before others can be taken for their copies.
-        let (missed, others): (Vec<_>, Vec<_>) = findings
-            .entries
-            .into_iter()
-            .partition(|entry| self.is_missed(at, entry));
-        for entry in missed.iter().chain(others.iter().filter(|entry| entry.is_match)) {
-            self.take_in_file(at, entry, before, Caution::Wait, now);
+        // Those that an earlier process knew come before others can be taken for their copies.
+        let missed: Vec<bool> = findings.entries.iter().map(|entry| self.is_missed(at, entry)).collect();
+        for is_turn_of_missed in [true, false] {
+            let entries = findings.entries.iter().zip(&missed);
+            for (entry, is_missed) in entries.filter(|(_, is_missed)| **is_missed == is_turn_of_missed) {
+                if entry.is_match || *is_missed {
+                    self.take_in_file(at, entry, before, Caution::Wait, now);
+                }
+            }
         }
     }
 
@@ -215,7 +210,8 @@ impl Engine {
                 return;
             }
             let head = start::read_head(&fd, HEAD);
-            if caution == Caution::Wait && self.begins_alike(at, &head, facts.size) {
+            let may_wait = caution == Caution::Wait && !self.is_missed(at, entry) && !self.begins_at_end(at);
+            if may_wait && self.begins_alike(at, &head, facts.size) {
                 return self.suspect(at, entry, Opened { fd, facts, resolved }, now);
             }
             let id = self.files.insert(fd, &facts, head, now);
@@ -236,6 +232,15 @@ impl Engine {
         if !sources.any(|source| source.tails.contains_key(&id)) {
             self.forget(id, now);
         }
+    }
+
+    /// What is found now is old, and is passed over by a destination that wasn't there before.
+    fn begins_at_end(&self, at: At) -> bool {
+        let running = &self.running[at.running];
+        let source = &running.sources[at.source];
+        let mut flows = running.lanes.iter().filter_map(|lane| lane.flows.get(&source.id));
+        let is_new = |key| self.saved.as_ref().is_some_and(|saved| saved.counters(key).is_none());
+        source.config.start_at == Some(StartAt::End) && flows.any(|flow| is_new(flow.key))
     }
 
     /// An earlier process may have given a part of it back to the volume.

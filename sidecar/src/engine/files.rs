@@ -1,6 +1,6 @@
 //! The files that are tailed, whichever sources and destinations they serve: one descriptor each.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
@@ -155,7 +155,8 @@ pub(crate) struct Files {
     /// With the file's inode: an ordered set takes less room than a table.
     by_inode: BTreeSet<(u64, FileId)>,
     beginnings: Beginnings,
-    deleted: BTreeSet<FileId>,
+    /// Those that no name leads to, and since when that is known.
+    deleted: BTreeMap<FileId, Instant>,
     next: u64,
     next_slot: u64,
 }
@@ -207,15 +208,19 @@ impl Files {
         like.into_iter().flatten().chain(all.into_iter().flatten())
     }
 
-    /// No name leads to it any more, as far as is known.
-    pub(crate) fn note_deleted(&mut self, id: FileId) {
-        self.deleted.insert(id);
+    /// No name leads to it any more.
+    pub(crate) fn note_deleted(&mut self, id: FileId, now: Now) {
+        self.deleted.entry(id).or_insert(now.instant);
     }
 
     /// Those that no name leads to.
     pub(crate) fn deleted(&self) -> impl Iterator<Item = (FileId, &File)> {
-        let known = self.deleted.iter().filter_map(|id| Some((*id, self.get(*id)?)));
-        known.filter(|(_, file)| file.deleted)
+        self.deleted.keys().filter_map(|id| Some((*id, self.get(*id)?)))
+    }
+
+    /// Since when no name is known to lead to it.
+    pub(crate) fn deleted_at(&self, id: FileId) -> Option<Instant> {
+        self.deleted.get(&id).copied()
     }
 
     pub(crate) fn get(&self, id: FileId) -> Option<&File> {

@@ -248,9 +248,13 @@ impl Engine {
     pub(super) fn say_goodbye(&self) {
         let mut left = serde_json::Map::new();
         for running in &self.running {
-            for lane in running.lanes.iter().filter(|lane| lane.pending_bytes() > 0) {
-                let name = format!("{}/{}", running.pipeline.name, lane.destination.name);
-                left.insert(name, lane.pending_bytes().into());
+            let suspected = self.suspected_bytes(running);
+            for lane in &running.lanes {
+                let bytes = lane.pending_bytes() + suspected;
+                if bytes > 0 {
+                    let name = format!("{}/{}", running.pipeline.name, lane.destination.name);
+                    left.insert(name, bytes.into());
+                }
             }
         }
         let message = serde_json::json!({"drained": left.is_empty(), "leftBytes": left});

@@ -26,6 +26,9 @@ pub(crate) struct Saved {
     store: Store,
     /// Of files that weren't found again yet.
     unclaimed: HashMap<FlowKey, Unclaimed>,
+    /// When the files of a flow were first walked by this process, in nanoseconds since the Unix epoch. What was made later is
+    /// no copy of what earlier processes read: the originals would have been found.
+    walked: HashMap<FlowKey, i64>,
     counters: HashMap<FlowKey, KnownFlow>,
     /// Positions have to be written before an intent that builds upon them.
     ahead: bool,
@@ -51,6 +54,7 @@ impl Saved {
         let mut saved = Self {
             store,
             unclaimed: HashMap::new(),
+            walked: HashMap::new(),
             counters: HashMap::new(),
             ahead: false,
             dirty_since: None,
@@ -83,11 +87,14 @@ impl Saved {
         saved
     }
 
-    /// When a flow's files were all found, or that they have to be.
-    pub(crate) fn note_walk(&mut self, flow: FlowKey, at: Option<Now>) {
-        if let Some(unclaimed) = self.unclaimed.get_mut(&flow) {
-            unclaimed.note_walk(at.map(|at| at.wall));
-        }
+    /// A flow's files have to be found.
+    pub(crate) fn begin_walk(&mut self, flow: FlowKey) {
+        self.walked.remove(&flow);
+    }
+
+    /// A flow's files were all found.
+    pub(crate) fn end_walk(&mut self, flow: FlowKey, now: Now) {
+        self.walked.entry(flow).or_insert(now.wall);
     }
 
     /// What a flow had settled before this process; `None` for a new flow.
@@ -98,7 +105,9 @@ impl Saved {
     /// The position of a file that was read before, by whatever name: the same file by inode and head, or else a copy
     /// of it by head and tail.
     pub(crate) fn claim(&mut self, flow: FlowKey, file: &Candidate<'_>) -> Option<(RecordId, FilePosition)> {
-        self.unclaimed.get_mut(&flow)?.claim(file)
+        let walked_at = self.walked.get(&flow);
+        let may_be_copy = walked_at.is_none_or(|at| file.key.birth <= *at);
+        self.unclaimed.get_mut(&flow)?.claim(file, may_be_copy)
     }
 
     /// Whether a file with this inode had a position that nobody claimed yet.

@@ -69,7 +69,7 @@ pub(super) fn find(lane: &Lane, source: &Source, (file, files): (&File, &Files),
             copy_of: None,
         });
     }
-    let (position, copy_of) = match copied(lane, (source.id, file, &head), files) {
+    let (position, copy_of) = match copied(lane, source, &candidate, files) {
         Some((position, original)) => (position, Some(original)),
         None => (beginning(source, file, saved.counters(flow.key).is_none()), None),
     };
@@ -123,7 +123,7 @@ fn beginning(source: &Source, file: &File, is_first_sight: bool) -> Position {
 }
 
 /// The end of what is there. Unless a line ends there, what comes first is the rest of one.
-fn end(file: &File, charset: Charset) -> Position {
+pub(super) fn end(file: &File, charset: Charset) -> Position {
     let newline = charset.newline_bytes();
     let length = newline.len() as u64;
     let last = file

@@ -1,28 +1,32 @@
-//! New files that begin like a known one and are shorter: copies under way, as `copytruncate` makes them, or files of
-//! their own. They are held back for a moment, and held open, so that one that is deleted meanwhile is not lost.
+//! New files that begin like a known one: copies under way, as `copytruncate` makes them, or files of their own. They are held back for a moment, and held open, so that one that is deleted meanwhile is not lost.
 
 use std::time::{Duration, Instant};
 
-use super::Engine;
 use super::clock::Now;
+use super::content::hash_of;
+use super::copies::{Look, copied};
 use super::discover::{At, Caution};
 use super::head::{HEAD, LEAST_HEAD};
 use super::source::SourceId;
 use super::start;
+use super::unclaimed::Candidate;
+use super::{Engine, Running};
 use crate::reading::facts::Facts;
 use crate::reading::volume::Opened;
 use crate::reading::walk::Entry;
 
-/// How often a copy that may be under way is looked at.
+/// How often a copy that may be under way is looked at,
 const LOOK: Duration = Duration::from_millis(100);
+/// and for each so many of them, so much more rarely.
+const MANY: usize = 1_000;
 /// A copy that doesn't grow for so long is a file of its own.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The same for one with so few bytes that they tell little.
 const SHORT_PATIENCE: Duration = Duration::from_millis(200);
-/// The same for either when the process is about to end. What isn't decided then is left to the next one.
+/// The same for either when the process is about to end.
 const LAST_PATIENCE: Duration = Duration::from_millis(300);
 /// A file that goes on growing isn't held back longer.
-const AT_LAST: Duration = Duration::from_secs(10);
+pub(super) const AT_LAST: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct Suspect {
@@ -84,9 +88,11 @@ impl Engine {
         self.draining.as_ref().is_some_and(|draining| draining.ship_rest)
     }
 
-    /// Bytes of files of which it isn't known yet whether they are anything new.
-    pub(super) fn suspected_bytes(&self) -> u64 {
-        self.suspects.iter().map(|suspect| suspect.opened.facts.size).sum()
+    /// Bytes of a pipeline's files of which it isn't known yet whether they are anything new.
+    pub(super) fn suspected_bytes(&self, running: &Running) -> u64 {
+        let is_of = |source| running.sources.iter().any(|known| known.id == source);
+        let suspects = self.suspects.iter().filter(|suspect| is_of(suspect.source));
+        suspects.map(|suspect| suspect.opened.facts.size).sum()
     }
 
     fn look_at_suspect(&mut self, mut suspect: Suspect, now: Now) {
@@ -97,30 +103,61 @@ impl Engine {
         let (Some(at), Ok(facts)) = (at, Facts::of(&suspect.opened.fd)) else {
             return;
         };
-        if self.files.find(facts.id).is_some() {
-            // It was taken in by another name.
+        let source = &self.running[at.running].sources[at.source];
+        let id = self.files.find(facts.id);
+        let is_taken_in = id.is_some_and(|id| source.tails.contains_key(&id));
+        // A reload may have left its path out.
+        if is_taken_in || suspect.entry.is_match && !source.walk.matches(&suspect.entry.path) {
             return;
         }
-        let head = start::read_head(&suspect.opened.fd, HEAD);
-        let is_suspicious = self.may_become_copy(at, (&head, facts.size), now);
-        let is_deleted = facts.links == 0;
+        if let Some(draining) = self
+            .draining
+            .as_mut()
+            .filter(|_| facts.size != suspect.opened.facts.size)
+        {
+            draining.grew_at = now.instant;
+        }
         if self.is_last_call() {
             suspect.until = suspect.until.min(now.instant + LAST_PATIENCE);
         }
-        let is_over = now.instant >= suspect.until || is_deleted;
+        let is_over = now.instant >= suspect.until || facts.links == 0;
+        let head = start::read_head(&suspect.opened.fd, HEAD);
+        let look = if is_over { Look::AtAll } else { Look::UntilFound };
+        let is_suspicious = !self.is_copy(at, &suspect.opened, (&head, facts.size))
+            && self.may_become_copy(at, (&head, facts.size), look, now);
         if is_suspicious && !is_over {
             let patience = self.patience(facts.size);
             suspect.grew(facts, patience, now);
-            suspect.look_at = now.instant + LOOK;
+            suspect.look_at = now.instant + LOOK * u32::try_from(self.suspects.len() / MANY + 1).unwrap_or(u32::MAX);
             self.suspects.push(suspect);
             return;
         }
         let Suspect { mut entry, opened, .. } = suspect;
-        if is_deleted {
-            // Its name is another file's, or nobody's.
+        if !self.is_at(at, &entry, facts) {
             entry.watch = None;
         }
         self.adopt(at, &entry, Opened { facts, ..opened }, Caution::Decide, now);
+    }
+
+    /// It is known by now what it is a copy of.
+    fn is_copy(&self, at: At, opened: &Opened, (head, size): (&[u8], u64)) -> bool {
+        let running = &self.running[at.running];
+        let source = &running.sources[at.source];
+        let candidate = Candidate {
+            key: opened.facts.id,
+            size,
+            head,
+            hash: &|offset, length| hash_of(&opened.fd, offset, length),
+        };
+        let mut lanes = running.lanes.iter();
+        lanes.any(|lane| copied(lane, source, &candidate, &self.files).is_some())
+    }
+
+    /// Whether the file still stands at its name, which may be another one's by now, or nobody's.
+    fn is_at(&mut self, at: At, entry: &Entry, facts: Facts) -> bool {
+        let volumes = &mut self.running[at.running].sources[at.source].walk.volumes;
+        let found = volumes.get_mut(entry.volume).map(|volume| volume.find(&entry.resolved));
+        matches!(found, Some(Ok(found)) if found.facts.id == facts.id)
     }
 }
 

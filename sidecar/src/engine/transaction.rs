@@ -136,7 +136,9 @@ impl Engine {
         let Some(saved) = &mut self.saved else {
             return;
         };
+        let walked_at = Now::read();
         for flow in self.running[index].lanes.iter().flat_map(|lane| lane.flows.values()) {
+            saved.end_walk(flow.key, walked_at);
             if saved.counters(flow.key).is_none() {
                 saved.put_counters(flow.key, flow.account.counters, now);
             }

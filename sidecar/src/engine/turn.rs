@@ -155,7 +155,8 @@ impl Engine {
         let Some(draining) = &self.draining else {
             return false;
         };
-        let pending_bytes = self.pending_bytes() + self.suspected_bytes();
+        let suspected = self.running.iter().map(|running| self.suspected_bytes(running));
+        let pending_bytes = self.pending_bytes() + suspected.sum::<u64>();
         let step = Drain {
             placement: self.settings.placement,
             timeout: self.settings.drain_timeout.to_std(),

@@ -12,9 +12,6 @@ use super::head::LEAST_HEAD;
 pub(super) struct Unclaimed {
     /// None is empty.
     by_inode: BTreeMap<u64, Vec<(RecordId, FilePosition)>>,
-    /// What was made after the first walk is no copy of theirs: the originals would have been found. In nanoseconds since the
-    /// Unix epoch.
-    walked_at: Option<i64>,
 }
 
 /// A file that may have a position, with a look into its content.
@@ -34,10 +31,6 @@ impl Unclaimed {
             .push((record, position));
     }
 
-    pub(super) fn note_walk(&mut self, at: Option<i64>) {
-        self.walked_at = at;
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.by_inode.is_empty()
     }
@@ -46,11 +39,11 @@ impl Unclaimed {
         self.by_inode.contains_key(&inode)
     }
 
-    /// The position of the same file by inode and head, or else of what it is a copy of by head and tail.
-    pub(super) fn claim(&mut self, file: &Candidate<'_>) -> Option<(RecordId, FilePosition)> {
+    /// The position of the same file by inode and head, or else of what it may be a copy of by head and tail.
+    pub(super) fn claim(&mut self, file: &Candidate<'_>, may_be_copy: bool) -> Option<(RecordId, FilePosition)> {
         let same = self.place(file.key.inode, |saved| is_same(saved, file));
         let (inode, at) = same.or_else(|| {
-            if self.walked_at.is_some_and(|at| file.key.birth > at) {
+            if !may_be_copy {
                 return None;
             }
             let mut inodes = self.by_inode.keys();

@@ -184,6 +184,55 @@ fn files_that_begin_alike_are_no_copies_while_none_is_truncated_or_deleted() {
 }
 
 #[test]
+fn files_that_begin_alike_are_passed_over_where_reading_begins_at_the_end() {
+    let mut workspace = Workspace::new();
+    let mut pipeline = workspace.pipeline("p", &stdout());
+    pipeline["sources"][0]["startAt"] = "End".into();
+    workspace.configure(&[pipeline]);
+    for name in ["a.log", "b.log"] {
+        workspace.append(
+            name,
+            &"a line of former times, of which there are many in both\n".repeat(10),
+        );
+    }
+    let sidecar = Sidecar::start(&workspace);
+    sidecar.report_until("both files", |report| {
+        report["pipelines"][0]["sources"][0]["files"] == 2
+    });
+    workspace.append("b.log", "new\n");
+    assert_eq!(lines_out(&workspace, 1), ["new"]);
+}
+
+/// Each of them finds the copy by itself.
+#[test]
+fn the_copy_of_a_copytruncate_is_not_sent_again_by_any_of_several_pipelines() {
+    let mut workspace = Workspace::new();
+    let collector = Collector::start();
+    let mut pipelines = [
+        workspace.pipeline("p", &stdout()),
+        workspace.pipeline("q", &collector.destination()),
+    ];
+    for pipeline in &mut pipelines {
+        pipeline["sources"][0]["paths"] = serde_json::json!(["/var/log/*"]);
+    }
+    workspace.configure(&pipelines);
+    workspace.append("a.log", &(0..5_000).map(numbered).collect::<String>());
+    let _sidecar = Sidecar::start(&workspace);
+    lines_out(&workspace, 5_000);
+    until("all lines", || (collector.count() == 5_000).then_some(()));
+    fs::copy(workspace.log("a.log"), workspace.log("b.log")).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let file = OpenOptions::new().write(true).open(workspace.log("a.log")).unwrap();
+    file.set_len(0).unwrap();
+    workspace.append("b.log", &numbered(5_000));
+    let arrived = Arrived::of(lines_out(&workspace, 5_001));
+    assert_eq!((arrived.missing(5_001), arrived.duplicates()), (vec![], 0));
+    until("all lines", || (collector.count() >= 5_001).then_some(()));
+    let arrived = Arrived::of(collector.lines());
+    assert_eq!((arrived.missing(5_001), arrived.duplicates()), (vec![], 0));
+}
+
+#[test]
 fn a_file_that_was_copied_and_deleted_is_not_sent_again() {
     let mut workspace = Workspace::new();
     let mut pipeline = workspace.pipeline("p", &stdout());

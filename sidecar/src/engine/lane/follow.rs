@@ -54,7 +54,7 @@ impl Lane {
         let id = self.insert(cursor);
         if let Some(original) = start.copy_of {
             self.unsaved.insert(id);
-            self.found_copy(original);
+            self.found_copy((original, id), file.size.saturating_sub(start.position.offset));
         }
     }
 

@@ -26,6 +26,10 @@ pub(crate) struct Former {
     pub(super) source: SourceId,
     pub(super) head: Head,
     pub(super) read_to: Position,
+    /// When that was noticed, in nanoseconds since the Unix epoch.
+    pub(super) left_at: i64,
+    /// A content has one, so that what only looks like it isn't taken for another.
+    pub(super) has_copy: bool,
     /// Bytes that nobody has read; pending until it is known whether there is a copy.
     pub(super) unread: u64,
     record: Option<RecordId>,
@@ -37,13 +41,18 @@ impl Former {
     pub(super) fn of(id: CursorId, cursor: &Cursor, file: &File, (size, now): (u64, Now)) -> Option<Self> {
         let read_to = cursor.known_position();
         let head = file.former_head.as_deref().cloned().unwrap_or_default();
-        // Where nothing was read, the beginning has to do.
-        let is_telling = read_to.tail.length as usize >= LEAST_HEAD || (read_to.offset == 0 && head.is_telling());
+        // Where little is known of what was read last, the beginning has to do.
+        let is_telling = match read_to.tail.length as usize {
+            0 => read_to.offset == 0 && head.is_telling(),
+            length => length >= LEAST_HEAD || head.is_telling(),
+        };
         is_telling.then(|| Self {
             cursor: id,
             source: cursor.source,
             head,
             read_to,
+            left_at: now.wall,
+            has_copy: false,
             unread: size.saturating_sub(cursor.read),
             // A position at the beginning tells nothing by which a copy could be known, and is in the way of the next.
             record: cursor.record.filter(|_| cursor.settled.offset > 0),
@@ -60,14 +69,20 @@ impl Former {
 }
 
 impl Lane {
-    /// A copy goes on where a former content was read to: its unread bytes are the copy's.
-    pub(super) fn found_copy(&mut self, of: CursorId) {
+    /// A copy goes on where a former content was read to, with `more` bytes: what is unread of that content is the copy's, as
+    /// far as the copy goes.
+    pub(super) fn found_copy(&mut self, (of, copy): (CursorId, CursorId), more: u64) {
+        if let Some(cursor) = self.cursors.get_mut(&of) {
+            cursor.copy = Some(copy);
+        }
         let Some(former) = self.formers.iter_mut().find(|former| former.cursor == of) else {
             return;
         };
-        let unread = std::mem::take(&mut former.unread);
+        former.has_copy = true;
+        let found = former.unread.min(more);
+        former.unread -= found;
         if let Some(flow) = self.flows.get_mut(&former.source) {
-            flow.account.withdraw(unread);
+            flow.account.withdraw(found);
         }
     }
 

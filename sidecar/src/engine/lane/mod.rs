@@ -104,8 +104,8 @@ pub(crate) struct Known<'a> {
     pub(crate) cursor: CursorId,
     pub(crate) head: &'a Head,
     pub(crate) read_to: Position,
-    /// Its file has another one by now.
-    pub(crate) is_former: bool,
+    /// When its file had it no more, or was seen to, in nanoseconds since the Unix epoch.
+    pub(crate) left_at: i64,
 }
 
 /// One source on its way to this destination.
@@ -207,7 +207,7 @@ impl Lane {
         let key = FlowKey::new(pipeline, &source.config.name, &self.destination.name);
         self.replay.lane = LaneKey::new(pipeline, &self.destination.name);
         self.flows.entry(source.id).or_insert_with(|| {
-            saved.note_walk(key, None);
+            saved.begin_walk(key);
             Flow {
                 key,
                 account: Account::resume(saved.counters(key).unwrap_or_default()),
@@ -274,25 +274,27 @@ impl Lane {
         }
     }
 
-    /// What is known of a file's present content.
+    /// What is known of a file's present content, unless its copy was found.
     pub(crate) fn known<'a>(&self, source: SourceId, id: FileId, file: &'a File) -> Option<Known<'a>> {
         let cursor = self.by_file.get(&(source, id))?;
+        let known = self.cursors.get(cursor).filter(|known| known.copy.is_none())?;
         Some(Known {
             cursor: *cursor,
             head: &file.head,
-            read_to: self.cursors.get(cursor)?.known_position(),
-            is_former: false,
+            read_to: known.known_position(),
+            left_at: i64::MAX,
         })
     }
 
-    /// What is known of contents that the source's files had a moment ago.
+    /// What is known of contents that the source's files had a moment ago, and whose copies weren't found yet.
     pub(crate) fn formers_of(&self, source: SourceId) -> impl Iterator<Item = Known<'_>> {
-        let formers = self.formers.iter().filter(move |former| former.source == source);
-        formers.map(|former| Known {
+        let formers = self.formers.iter();
+        let lacking = formers.filter(move |former| former.source == source && !former.has_copy);
+        lacking.map(|former| Known {
             cursor: former.cursor,
             head: &former.head,
             read_to: former.read_to,
-            is_former: true,
+            left_at: former.left_at,
         })
     }
 

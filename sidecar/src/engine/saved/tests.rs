@@ -39,7 +39,7 @@ fn claim(position: FilePosition, inode: u64, birth: i64, content: &[u8]) -> bool
     };
     let mut saved = Saved::new(store, Now::read());
     let now = Now::read();
-    saved.note_walk(FlowKey(1), Some(Now { wall: WALKED, ..now }));
+    saved.end_walk(FlowKey(1), Now { wall: WALKED, ..now });
     saved.claim(FlowKey(1), &candidate).is_some()
 }
 
