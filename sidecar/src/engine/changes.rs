@@ -267,6 +267,11 @@ impl Engine {
 
     /// The content of a file was replaced; it had `before` bytes.
     pub(super) fn begin_anew(&mut self, id: FileId, before: u64, now: Now) {
+        // Not the beginning of the turn: what was made since may be a copy of it.
+        let now = Now {
+            wall: Now::read().wall,
+            ..now
+        };
         self.share_open(id, now);
         self.files.note_beginning(id);
         let Some(file) = self.files.get(id) else {
@@ -383,10 +388,10 @@ impl Engine {
         !has_name || self.files.get(id).is_some_and(|file| file.deleted)
     }
 
-    /// One of the files that are held back may be made of it, before it was deleted.
+    /// One that isn't found yet, or is held back, may have been made of it before it was deleted.
     fn may_have_copies(&self, id: FileId, now: Now) -> bool {
         let deleted = self.files.deleted_at(id);
-        !self.suspects.is_empty() && deleted.is_some_and(|at| now.instant < at + suspects::AT_LAST)
+        deleted.is_some_and(|at| now.instant < at + suspects::AT_LAST)
     }
 
     /// The same for closed files, now and then.

@@ -11,8 +11,7 @@ use crate::reading::facts::{Facts, FileKey};
 
 use super::Engine;
 use super::clock::Now;
-use super::content::hash_at;
-use super::cursor::{CursorId, Position, TAIL};
+use super::cursor::{CursorId, Position};
 use super::discover::At;
 use super::files::{File, FileId, Files};
 use super::head::LEAST_HEAD;
@@ -123,19 +122,14 @@ pub(super) fn copied(
 
 /// What is read of a deleted file is read to its end there, so its copy begins at that.
 fn of_deleted<'a>(lane: &Lane, source: &Source, (id, file): (FileId, &'a File)) -> Option<Known<'a>> {
-    let known = lane.known(source.id, id, file)?;
     let left_at = Facts::of(file.fd()?).ok()?.changed;
-    let mut read_to = known.read_to;
-    if read_to.offset < file.size {
-        let length = file.size.min(TAIL as u64);
-        read_to = start::end(file, source.charset.of_file(file.head.start()));
-        read_to.tail = hash_at(file, file.size - length, u32::try_from(length).ok()?)?;
-    }
-    Some(Known {
-        read_to,
-        left_at,
-        ..known
-    })
+    let known = lane.known(source.id, (id, file), left_at)?;
+    let read_to = if known.read_to.offset < file.size {
+        start::end(file, source.charset.of_file(file.head.start()))
+    } else {
+        known.read_to
+    };
+    Some(Known { read_to, ..known })
 }
 
 fn is_copy(known: &Known<'_>, copy: &Candidate<'_>) -> bool {

@@ -106,7 +106,8 @@ impl Engine {
         for (path, refusal) in findings.refused {
             self.refuse(at, path, refusal, before);
         }
-        // Those that an earlier process knew come before others can be taken for their copies.
+        // Those that an earlier process knew come before others can be taken for their copies. There may be tens of thousands
+        // of entries, so they stay where they are.
         let missed: Vec<bool> = findings.entries.iter().map(|entry| self.is_missed(at, entry)).collect();
         for is_turn_of_missed in [true, false] {
             let entries = findings.entries.iter().zip(&missed);
@@ -125,6 +126,15 @@ impl Engine {
         let flows = running.lanes.iter().filter_map(|lane| lane.flows.get(&source));
         let saved = self.saved.as_ref();
         saved.is_some_and(|saved| flows.into_iter().any(|flow| saved.misses(flow.key, entry.inode)))
+    }
+
+    /// The same of one that was opened, and isn't another one with its inode.
+    fn was_known(&self, at: At, facts: &Facts) -> bool {
+        let running = &self.running[at.running];
+        let source = running.sources[at.source].id;
+        let mut flows = running.lanes.iter().filter_map(|lane| lane.flows.get(&source));
+        let saved = self.saved.as_ref();
+        saved.is_some_and(|saved| flows.any(|flow| saved.knows(flow.key, facts.id)))
     }
 
     fn refuse(&mut self, at: At, path: String, refusal: Refusal, before: &BTreeMap<String, Refusal>) {
@@ -210,7 +220,7 @@ impl Engine {
                 return;
             }
             let head = start::read_head(&fd, HEAD);
-            let may_wait = caution == Caution::Wait && !self.is_missed(at, entry) && !self.begins_at_end(at);
+            let may_wait = caution == Caution::Wait && !self.was_known(at, &facts) && !self.begins_at_end(at);
             if may_wait && self.begins_alike(at, &head, facts.size) {
                 return self.suspect(at, entry, Opened { fd, facts, resolved }, now);
             }

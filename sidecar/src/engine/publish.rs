@@ -248,9 +248,8 @@ impl Engine {
     pub(super) fn say_goodbye(&self) {
         let mut left = serde_json::Map::new();
         for running in &self.running {
-            let suspected = self.suspected_bytes(running);
             for lane in &running.lanes {
-                let bytes = lane.pending_bytes() + suspected;
+                let bytes = lane.pending_bytes() + self.suspected_bytes(lane);
                 if bytes > 0 {
                     let name = format!("{}/{}", running.pipeline.name, lane.destination.name);
                     left.insert(name, bytes.into());

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::positions::{FilePosition, FlowCounters, FlowKey, Record, RecordId, Store};
 
+use crate::reading::facts::FileKey;
+
 use super::account::Counters;
 use super::clock::Now;
 use super::unclaimed::{Candidate, Unclaimed};
@@ -113,6 +115,11 @@ impl Saved {
     /// Whether a file with this inode had a position that nobody claimed yet.
     pub(crate) fn misses(&self, flow: FlowKey, inode: u64) -> bool {
         self.unclaimed.get(&flow).is_some_and(|flow| flow.has(inode))
+    }
+
+    /// The same with its time of birth.
+    pub(crate) fn knows(&self, flow: FlowKey, key: FileKey) -> bool {
+        self.unclaimed.get(&flow).is_some_and(|flow| flow.knows(key))
     }
 
     /// Whether there are positions that nobody claimed yet.

@@ -10,7 +10,7 @@ use crate::reading::lines::LineState;
 
 use super::content::hash_at;
 use super::copies::copied;
-use super::cursor::{CursorId, Position};
+use super::cursor::{CursorId, Position, TAIL};
 use super::files::{File, Files};
 use super::head::HEAD;
 use super::lane::Lane;
@@ -122,7 +122,7 @@ fn beginning(source: &Source, file: &File, is_first_sight: bool) -> Position {
     }
 }
 
-/// The end of what is there. Unless a line ends there, what comes first is the rest of one.
+/// The end of what is there, which is known again by the bytes before it. Unless a line ends there, what comes first is the rest of one.
 pub(super) fn end(file: &File, charset: Charset) -> Position {
     let newline = charset.newline_bytes();
     let length = newline.len() as u64;
@@ -130,6 +130,10 @@ pub(super) fn end(file: &File, charset: Charset) -> Position {
         .size
         .checked_sub(length)
         .and_then(|last| hash_at(file, last, u32::try_from(length).ok()?));
+    let tail_length = file.size.min(TAIL as u64);
+    let tail = u32::try_from(tail_length)
+        .ok()
+        .and_then(|length| hash_at(file, file.size - tail_length, length));
     let is_between = file.size == 0 || last == Some(Hashed::of(newline));
     Position {
         offset: file.size,
@@ -138,6 +142,6 @@ pub(super) fn end(file: &File, charset: Charset) -> Position {
         } else {
             LineState::RestOfPartial
         },
-        tail: Hashed::default(),
+        tail: tail.unwrap_or_default(),
     }
 }

@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use super::Engine;
 use super::clock::Now;
 use super::content::hash_of;
 use super::copies::{Look, copied};
 use super::discover::{At, Caution};
 use super::head::{HEAD, LEAST_HEAD};
+use super::lane::Lane;
 use super::source::SourceId;
 use super::start;
 use super::unclaimed::Candidate;
-use super::{Engine, Running};
 use crate::reading::facts::Facts;
 use crate::reading::volume::Opened;
 use crate::reading::walk::Entry;
@@ -88,10 +89,10 @@ impl Engine {
         self.draining.as_ref().is_some_and(|draining| draining.ship_rest)
     }
 
-    /// Bytes of a pipeline's files of which it isn't known yet whether they are anything new.
-    pub(super) fn suspected_bytes(&self, running: &Running) -> u64 {
-        let is_of = |source| running.sources.iter().any(|known| known.id == source);
-        let suspects = self.suspects.iter().filter(|suspect| is_of(suspect.source));
+    /// Bytes of files of which it isn't known yet whether they are anything new to a destination.
+    pub(super) fn suspected_bytes(&self, lane: &Lane) -> u64 {
+        let suspects = self.suspects.iter();
+        let suspects = suspects.filter(|suspect| lane.flows.contains_key(&suspect.source));
         suspects.map(|suspect| suspect.opened.facts.size).sum()
     }
 

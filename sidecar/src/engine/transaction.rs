@@ -125,10 +125,21 @@ impl Engine {
                 self.follow(at, id, (&path, Ground::Matches), place, now);
             }
             if self.running[index].sources[source].walked != Walked::Current {
+                self.begin_walk(at);
                 self.scan(at, now);
             }
         }
         self.know_flows(index, now);
+    }
+
+    /// Its files have to be found, perhaps such as were left out before.
+    fn begin_walk(&mut self, at: At) {
+        let running = &self.running[at.running];
+        let source = running.sources[at.source].id;
+        let flows = running.lanes.iter().filter_map(|lane| lane.flows.get(&source));
+        if let Some(saved) = &mut self.saved {
+            flows.for_each(|flow| saved.begin_walk(flow.key));
+        }
     }
 
     /// From now on the flows are known, also to a later process: what is found besides is new, see `startAt`.

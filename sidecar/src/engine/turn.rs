@@ -155,8 +155,9 @@ impl Engine {
         let Some(draining) = &self.draining else {
             return false;
         };
-        let suspected = self.running.iter().map(|running| self.suspected_bytes(running));
-        let pending_bytes = self.pending_bytes() + suspected.sum::<u64>();
+        let lanes = self.running.iter().flat_map(|running| &running.lanes);
+        let pending = lanes.map(|lane| lane.pending_bytes() + self.suspected_bytes(lane));
+        let pending_bytes = pending.sum();
         let step = Drain {
             placement: self.settings.placement,
             timeout: self.settings.drain_timeout.to_std(),

@@ -39,6 +39,11 @@ impl Unclaimed {
         self.by_inode.contains_key(&inode)
     }
 
+    pub(super) fn knows(&self, key: FileKey) -> bool {
+        let mut known = self.by_inode.get(&key.inode).into_iter().flatten();
+        known.any(|(_, saved)| has_birth(saved, key))
+    }
+
     /// The position of the same file by inode and head, or else of what it may be a copy of by head and tail.
     pub(super) fn claim(&mut self, file: &Candidate<'_>, may_be_copy: bool) -> Option<(RecordId, FilePosition)> {
         let same = self.place(file.key.inode, |saved| is_same(saved, file));
@@ -75,12 +80,16 @@ impl Unclaimed {
 }
 
 fn is_same(saved: &FilePosition, file: &Candidate<'_>) -> bool {
-    let same_birth = saved.birth == file.key.birth || saved.birth == 0 || file.key.birth == 0;
     saved.inode == file.key.inode
-        && same_birth
+        && has_birth(saved, file.key)
         && saved.offset <= file.size
         && has_head(saved, file)
         && tail_of(saved, file).is_none_or(|tail| tail == saved.tail)
+}
+
+/// Some file systems know no time of birth.
+fn has_birth(saved: &FilePosition, key: FileKey) -> bool {
+    saved.birth == key.birth || saved.birth == 0 || key.birth == 0
 }
 
 /// What stands where the position's last bytes stood; `None` where none are known or can be read.

@@ -173,6 +173,8 @@ impl Lane {
     ) -> Option<(RecordId, FilePosition)> {
         let cursor = self.by_file.remove(&(source, id))?;
         let position = self.saved_position(cursor, file, now);
+        let is_in_copy = fate == Fate::Vanished && self.leave_to_copy(cursor, file.size);
+        let fate = if is_in_copy { Fate::Withdrawn } else { fate };
         let ended = self.end(cursor, file.size, fate)?;
         Some((ended.record?, position?))
     }

@@ -26,7 +26,7 @@ pub(crate) struct Former {
     pub(super) source: SourceId,
     pub(super) head: Head,
     pub(super) read_to: Position,
-    /// When that was noticed, in nanoseconds since the Unix epoch.
+    /// When it was noticed that the file had it no more, in nanoseconds since the Unix epoch.
     pub(super) left_at: i64,
     /// A content has one, so that what only looks like it isn't taken for another.
     pub(super) has_copy: bool,
@@ -86,14 +86,33 @@ impl Lane {
         }
     }
 
+    /// A deleted file is let go of, and its copy, which begins at its end, wasn't read yet: it is read from where this one was
+    /// read to. False where that isn't so.
+    pub(super) fn leave_to_copy(&mut self, id: CursorId, size: u64) -> bool {
+        let original = self.cursors.get(&id);
+        let Some((copy, read_to)) = original.and_then(|known| Some((known.copy?, known.known_position()))) else {
+            return false;
+        };
+        let copy = self.cursors.get_mut(&copy);
+        let Some(copy) = copy.filter(|copy| copy.after == Some((id, size)) && copy.read == size && copy.is_quiet())
+        else {
+            return false;
+        };
+        copy.after = Some((id, read_to.offset));
+        copy.pass_to(read_to);
+        if let Some(flow) = self.flows.get_mut(&copy.source) {
+            flow.account.discover(size - read_to.offset);
+        }
+        true
+    }
+
     /// Forgets contents whose time is over, and saves the copies of those that are settled.
     pub(crate) fn forget_formers(&mut self, files: &Files, saved: &mut Saved, (now, all): (Now, Remember)) {
         let waiting: Vec<CursorId> = self.unsaved.iter().copied().collect();
         for id in waiting {
             self.save(id, 0, files, saved, now);
         }
-        let unsaved = self.unsaved.iter().filter_map(|id| self.cursors.get(id)?.after);
-        let needed: Vec<CursorId> = unsaved.map(|(original, _)| original).collect();
+        let needed = self.needed();
         let is_over = |former: &Former| former.until <= now.instant && !needed.contains(&former.cursor);
         let (mut over, mut kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.formers).into_iter().partition(is_over);
         let hopeless = match all {
@@ -109,6 +128,12 @@ impl Lane {
         }
     }
 
+    /// The originals of copies that must not be saved yet.
+    fn needed(&self) -> Vec<CursorId> {
+        let unsaved = self.unsaved.iter().filter_map(|id| self.cursors.get(id)?.after);
+        unsaved.map(|(original, _)| original).collect()
+    }
+
     fn give_up_unread(&mut self, former: &mut Former) {
         let bytes = std::mem::take(&mut former.unread);
         let Some(flow) = self.flows.get_mut(&former.source).filter(|_| bytes > 0) else {
@@ -119,9 +144,14 @@ impl Lane {
         tracing::warn!(destination = %self.destination.name, bytes, "bytes were gone before they could be read");
     }
 
-    /// When there is something to forget.
+    /// When there is something to forget. What is needed longer waits for a settlement, and no time comes for that.
     pub(super) fn next_forgetting(&self) -> Option<Instant> {
-        self.formers.iter().map(|former| former.until).min()
+        if self.formers.is_empty() {
+            return None;
+        }
+        let needed = self.needed();
+        let formers = self.formers.iter().filter(|former| !needed.contains(&former.cursor));
+        formers.map(|former| former.until).min()
     }
 }
 

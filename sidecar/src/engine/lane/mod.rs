@@ -274,15 +274,20 @@ impl Lane {
         }
     }
 
-    /// What is known of a file's present content, unless its copy was found.
-    pub(crate) fn known<'a>(&self, source: SourceId, id: FileId, file: &'a File) -> Option<Known<'a>> {
+    /// What is known of a file's present content, which it has until then, unless its copy was found.
+    pub(crate) fn known<'a>(
+        &self,
+        source: SourceId,
+        (id, file): (FileId, &'a File),
+        left_at: i64,
+    ) -> Option<Known<'a>> {
         let cursor = self.by_file.get(&(source, id))?;
         let known = self.cursors.get(cursor).filter(|known| known.copy.is_none())?;
         Some(Known {
             cursor: *cursor,
             head: &file.head,
             read_to: known.known_position(),
-            left_at: i64::MAX,
+            left_at,
         })
     }
 

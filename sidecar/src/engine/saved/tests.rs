@@ -1,6 +1,5 @@
 use super::*;
 use crate::positions::Hashed;
-use crate::reading::facts::FileKey;
 
 /// When all files were found.
 const WALKED: i64 = 10;

@@ -109,8 +109,26 @@ fn what_is_not_read_yet_of_a_deleted_file_is_not_read_in_its_copy() {
     std::fs::remove_file(&bench.path).unwrap();
     bench.look();
     bench.files.note_deleted(bench.file, Now::read());
-    let (_, start) = bench.beside(&more);
-    assert_eq!(begins_at(&start), (324, true));
+    let copy = bench.beside(&more);
+    assert_eq!(begins_at(&copy.1), (324, true));
+    let copy = bench.follow(copy);
+    let file = bench.files.get(bench.file).unwrap();
+    let source = bench.running.sources[0].id;
+    bench.running.lanes[0].detach(source, (bench.file, file), Fate::Vanished, Now::read());
+    let lane = bench.lane();
+    assert_eq!(
+        lane.cursors[&copy].read, 162,
+        "it is let go of: what it had is in the copy"
+    );
+    assert_eq!(lane.flows[&SourceId(1)].account.counters.dropped_bytes(), 0);
+    bench.settle(0, 0);
+    bench.pump();
+    bench.settle(0, 0);
+    let account = &bench.lane().flows[&SourceId(1)].account;
+    assert_eq!(
+        (account.counters.acknowledged.bytes, account.pending()),
+        (more.len() as u64, 0)
+    );
 }
 
 /// What nobody has read is lost where the file that is found has none of it.
