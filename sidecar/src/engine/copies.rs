@@ -106,7 +106,7 @@ pub(super) fn copied(
     files: &Files,
 ) -> Option<(Position, CursorId)> {
     let formers = lane.formers_of(source.id).filter(|former| {
-        // What was made later is no copy. Where the file system doesn't say when, time hardly was.
+        // What was made later is no copy. Where the file system doesn't say when that was (0), there was hardly time for it.
         copy.key.birth <= former.left_at
     });
     let deleted = files.deleted().filter(|(_, original)| {

@@ -1,4 +1,6 @@
-//! New files that begin like a known one: copies under way, as `copytruncate` makes them, or files of their own. They are held back for a moment, and held open, so that one that is deleted meanwhile is not lost.
+//! New files that begin like a known one: copies under way, as `copytruncate` makes them, or files of their own. They are
+//! held back for a moment, and held open, so that one that is deleted meanwhile is not lost. What makes a copy is in
+//! [`copies`](super::copies).
 
 use std::time::{Duration, Instant};
 
@@ -97,25 +99,14 @@ impl Engine {
     }
 
     fn look_at_suspect(&mut self, mut suspect: Suspect, now: Now) {
-        let at = self
-            .sources()
-            .into_iter()
-            .find(|at| self.running[at.running].sources[at.source].id == suspect.source);
-        let (Some(at), Ok(facts)) = (at, Facts::of(&suspect.opened.fd)) else {
+        let Ok(facts) = Facts::of(&suspect.opened.fd) else {
             return;
         };
-        let source = &self.running[at.running].sources[at.source];
-        let id = self.files.find(facts.id);
-        let is_taken_in = id.is_some_and(|id| source.tails.contains_key(&id));
-        // A reload may have left its path out.
-        if is_taken_in || suspect.entry.is_match && !source.walk.matches(&suspect.entry.path) {
+        let Some(at) = self.wants(&suspect, facts) else {
             return;
-        }
-        if let Some(draining) = self
-            .draining
-            .as_mut()
-            .filter(|_| facts.size != suspect.opened.facts.size)
-        {
+        };
+        let is_growing = facts.size != suspect.opened.facts.size;
+        if let Some(draining) = self.draining.as_mut().filter(|_| is_growing) {
             draining.grew_at = now.instant;
         }
         if self.is_last_call() {
@@ -138,6 +129,16 @@ impl Engine {
             entry.watch = None;
         }
         self.adopt(at, &entry, Opened { facts, ..opened }, Caution::Decide, now);
+    }
+
+    /// The source that a suspect is held back for, unless it has the file by another name, or a reload left it out.
+    fn wants(&self, suspect: &Suspect, facts: Facts) -> Option<At> {
+        let source = |at: &At| &self.running[at.running].sources[at.source];
+        let at = self.sources().into_iter().find(|at| source(at).id == suspect.source)?;
+        let id = self.files.find(facts.id);
+        let is_taken_in = id.is_some_and(|id| source(&at).tails.contains_key(&id));
+        let is_left_out = suspect.entry.is_match && !source(&at).walk.matches(&suspect.entry.path);
+        (!is_taken_in && !is_left_out).then_some(at)
     }
 
     /// It is known by now what it is a copy of.
