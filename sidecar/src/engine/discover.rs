@@ -106,16 +106,12 @@ impl Engine {
         for (path, refusal) in findings.refused {
             self.refuse(at, path, refusal, before);
         }
-        // Those that an earlier process knew come before others can be taken for their copies. There may be tens of thousands
-        // of entries, so they stay where they are.
-        let missed: Vec<bool> = findings.entries.iter().map(|entry| self.is_missed(at, entry)).collect();
-        for is_turn_of_missed in [true, false] {
-            let entries = findings.entries.iter().zip(&missed);
-            for (entry, is_missed) in entries.filter(|(_, is_missed)| **is_missed == is_turn_of_missed) {
-                if entry.is_match || *is_missed {
-                    self.take_in_file(at, entry, before, Caution::Wait, now);
-                }
-            }
+        let mut entries = findings.entries;
+        // Those that an earlier process knew come before others can be taken for their copies.
+        let missed: Vec<Entry> = entries.extract_if(.., |entry| self.is_missed(at, entry)).collect();
+        entries.retain(|entry| entry.is_match);
+        for entry in missed.into_iter().chain(entries) {
+            self.take_in_file(at, &entry, before, Caution::Wait, now);
         }
     }
 
