@@ -58,8 +58,6 @@ pub(crate) struct Cursor {
     pub(crate) saved_at: Option<Instant>,
     /// It began in a copy, where this cursor had read to in the original: nothing is saved before that is settled.
     pub(crate) after: Option<(CursorId, u64)>,
-    /// The cursor in the copy of its content, if one was found.
-    pub(crate) copy: Option<CursorId>,
     /// In the lane's queue.
     pub(crate) queued: bool,
     /// The content is gone: what is under way may settle, nothing more is read.
@@ -107,7 +105,6 @@ impl Cursor {
             record: None,
             saved_at: None,
             after: None,
-            copy: None,
             queued: false,
             ended: false,
             in_open: false,

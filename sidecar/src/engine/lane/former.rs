@@ -72,9 +72,7 @@ impl Lane {
     /// A copy goes on where a former content was read to, with `more` bytes: what is unread of that content is the copy's, as
     /// far as the copy goes.
     pub(super) fn found_copy(&mut self, (of, copy): (CursorId, CursorId), more: u64) {
-        if let Some(cursor) = self.cursors.get_mut(&of) {
-            cursor.copy = Some(copy);
-        }
+        self.copies.insert(of, copy);
         let Some(former) = self.formers.iter_mut().find(|former| former.cursor == of) else {
             return;
         };
@@ -90,10 +88,10 @@ impl Lane {
     /// read to. False where that isn't so.
     pub(super) fn leave_to_copy(&mut self, id: CursorId, size: u64) -> bool {
         let original = self.cursors.get(&id);
-        let Some((copy, read_to)) = original.and_then(|known| Some((known.copy?, known.known_position()))) else {
+        let (Some(copy), Some(read_to)) = (self.copies.get(&id), original.map(|known| known.known_position())) else {
             return false;
         };
-        let copy = self.cursors.get_mut(&copy);
+        let copy = self.cursors.get_mut(copy);
         let Some(copy) = copy.filter(|copy| copy.after == Some((id, size)) && copy.read == size && copy.is_quiet())
         else {
             return false;
@@ -112,6 +110,7 @@ impl Lane {
         for id in waiting {
             self.save(id, 0, files, saved, now);
         }
+        self.copies.retain(|original, _| self.cursors.contains_key(original));
         let needed = self.needed();
         let is_over = |former: &Former| former.until <= now.instant && !needed.contains(&former.cursor);
         let (mut over, mut kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.formers).into_iter().partition(is_over);

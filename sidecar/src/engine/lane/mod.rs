@@ -152,6 +152,8 @@ pub(crate) struct Lane {
     leaving: BTreeSet<CursorId>,
     /// Contents that were truncated a moment ago.
     formers: Vec<Former>,
+    /// Originals with their copies. Here, since they are few and cursors many.
+    copies: BTreeMap<CursorId, CursorId>,
     /// Cursors in copies that must not be saved yet.
     unsaved: BTreeSet<CursorId>,
     open: Option<OpenBatch>,
@@ -182,6 +184,7 @@ impl Lane {
             resting: Vec::new(),
             leaving: BTreeSet::new(),
             formers: Vec::new(),
+            copies: BTreeMap::new(),
             unsaved: BTreeSet::new(),
             open: None,
             in_flight: BTreeMap::new(),
@@ -282,7 +285,7 @@ impl Lane {
         left_at: i64,
     ) -> Option<Known<'a>> {
         let cursor = self.by_file.get(&(source, id))?;
-        let known = self.cursors.get(cursor).filter(|known| known.copy.is_none())?;
+        let known = self.cursors.get(cursor).filter(|_| !self.copies.contains_key(cursor))?;
         Some(Known {
             cursor: *cursor,
             head: &file.head,
