@@ -18,6 +18,7 @@ use super::clock::Now;
 use super::content::hole_at;
 use super::files::{File, FileId};
 use super::head::HEAD;
+use super::lane::Flow;
 use super::reclaim::{HEAD_KEPT, Reclaimed};
 use super::source::{Source, Tail, Walked, identity};
 use super::start::{self, Start};
@@ -54,6 +55,13 @@ impl Engine {
                 .collect::<Vec<_>>()
         };
         self.running.iter().enumerate().flat_map(each).collect()
+    }
+
+    /// The ways of a source to the destinations that take it.
+    pub(super) fn flows_of(&self, at: At) -> impl Iterator<Item = &Flow> {
+        let running = &self.running[at.running];
+        let source = running.sources[at.source].id;
+        running.lanes.iter().filter_map(move |lane| lane.flows.get(&source))
     }
 
     /// Walks all sources.
@@ -117,20 +125,14 @@ impl Engine {
 
     /// A file that was read by an earlier process under another name: the rest of it is still owed.
     fn is_missed(&self, at: At, entry: &Entry) -> bool {
-        let running = &self.running[at.running];
-        let source = running.sources[at.source].id;
-        let flows = running.lanes.iter().filter_map(|lane| lane.flows.get(&source));
         let saved = self.saved.as_ref();
-        saved.is_some_and(|saved| flows.into_iter().any(|flow| saved.misses(flow.key, entry.inode)))
+        saved.is_some_and(|saved| self.flows_of(at).any(|flow| saved.misses(flow.key, entry.inode)))
     }
 
     /// The same of one that was opened, and isn't another one with its inode.
     fn was_known(&self, at: At, facts: &Facts) -> bool {
-        let running = &self.running[at.running];
-        let source = running.sources[at.source].id;
-        let mut flows = running.lanes.iter().filter_map(|lane| lane.flows.get(&source));
         let saved = self.saved.as_ref();
-        saved.is_some_and(|saved| flows.any(|flow| saved.knows(flow.key, facts.id)))
+        saved.is_some_and(|saved| self.flows_of(at).any(|flow| saved.knows(flow.key, facts.id)))
     }
 
     fn refuse(&mut self, at: At, path: String, refusal: Refusal, before: &BTreeMap<String, Refusal>) {
@@ -242,11 +244,9 @@ impl Engine {
 
     /// What is found now is old, and is passed over by a destination that wasn't there before.
     fn begins_at_end(&self, at: At) -> bool {
-        let running = &self.running[at.running];
-        let source = &running.sources[at.source];
-        let mut flows = running.lanes.iter().filter_map(|lane| lane.flows.get(&source.id));
+        let source = &self.running[at.running].sources[at.source];
         let is_new = |key| self.saved.as_ref().is_some_and(|saved| saved.counters(key).is_none());
-        source.config.start_at == Some(StartAt::End) && flows.any(|flow| is_new(flow.key))
+        source.config.start_at == Some(StartAt::End) && self.flows_of(at).any(|flow| is_new(flow.key))
     }
 
     /// An earlier process may have given a part of it back to the volume.

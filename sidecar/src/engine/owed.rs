@@ -35,11 +35,7 @@ impl Engine {
     }
 
     fn is_owed(&self, at: At) -> bool {
-        let running = &self.running[at.running];
-        let source = running.sources[at.source].id;
-        let mut flows = running.lanes.iter().filter_map(|lane| lane.flows.get(&source));
-        self.saved
-            .as_ref()
-            .is_some_and(|saved| flows.any(|flow| saved.owes(flow.key)))
+        let saved = self.saved.as_ref();
+        saved.is_some_and(|saved| self.flows_of(at).any(|flow| saved.owes(flow.key)))
     }
 }

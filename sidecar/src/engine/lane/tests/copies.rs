@@ -31,6 +31,14 @@ impl Bench {
         lane.by_file[&(SourceId(1), id)]
     }
 
+    fn delete(&mut self) {
+        // The kernel's clock of files has ticks of some milliseconds, and what was made before has to be older.
+        std::thread::sleep(Duration::from_millis(50));
+        std::fs::remove_file(&self.path).unwrap();
+        self.look();
+        self.files.note_deleted(self.file, Now::read());
+    }
+
     fn text(&self) -> Vec<u8> {
         std::fs::read(&self.path).unwrap()
     }
@@ -105,10 +113,7 @@ fn what_is_not_read_yet_of_a_deleted_file_is_not_read_in_its_copy() {
     bench.files.get_mut(bench.file).unwrap().head = Head::of(text.clone());
     let more = [text, b"what the application goes on with\n".to_vec()].concat();
     std::fs::write(bench.path.with_extension("1"), &more).unwrap();
-    std::thread::sleep(Duration::from_millis(50));
-    std::fs::remove_file(&bench.path).unwrap();
-    bench.look();
-    bench.files.note_deleted(bench.file, Now::read());
+    bench.delete();
     let copy = bench.beside(&more);
     assert_eq!(begins_at(&copy.1), (324, true));
     let copy = bench.follow(copy);
@@ -152,10 +157,7 @@ fn what_was_there_before_a_file_was_deleted_may_be_its_copy() {
     let text = bench.text();
     bench.files.get_mut(bench.file).unwrap().head = Head::of(text.clone());
     std::fs::write(bench.path.with_extension("1"), &text).unwrap();
-    std::thread::sleep(Duration::from_millis(50));
-    std::fs::remove_file(&bench.path).unwrap();
-    bench.look();
-    bench.files.note_deleted(bench.file, Now::read());
+    bench.delete();
     let (_, start) = bench.beside(&text);
     assert_eq!(begins_at(&start), (162, true));
     std::thread::sleep(Duration::from_millis(50));
